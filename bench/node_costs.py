@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable
 
 from lineman.brokers.base import Broker, Subscriber
 from lineman.brokers.choice import broker_maker
+from lineman.brokers.signing import Signer
 from lineman.gateway.cluster.cluster import Cluster, ClusterCalls
 from lineman.gateway.cluster.node_channel import NodeChannel
 from lineman.gateway.cluster.node_versions import new_beat
-from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.wire import names
 from lineman.gateway.wire.node_messages import NodeMessage, ReceiverReport, SenderReport
 

@@ -248,6 +248,8 @@ brokers/test_nats_history.py
     brokers: jetstream
 brokers/test_redis_history.py
     brokers: redis_commands
+gateway/cluster/test_node_channel.py
+    brokers: heard_senders
 cli/commands/test_start.py
     cli/commands: stop
 cli/load/test_load_link.py

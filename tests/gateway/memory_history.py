@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from lineman.brokers.history_store import HistoryStore, StoredEntries, StoreLimits
-from lineman.gateway.cluster.signing import Signer
+from lineman.brokers.signing import Signer
 from lineman.gateway.holder.durable_histories import DurableHistories
 from lineman.gateway.holder.home_histories import HomeCalls
 from lineman.gateway.wire.messages import Deliver

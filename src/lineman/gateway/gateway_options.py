@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lineman.base.option_kinds import FLAG, SECONDS, CheckedBy, Text, Typed, names_of, option
+from lineman.brokers.signing import check_secret
 from lineman.config import listen_addresses, session_factories
 from lineman.config.options import ServiceFields
 from lineman.config.process_options import PROCESSES
 from lineman.errors import ConfigError, UsageError
-from lineman.gateway.cluster.signing import check_secret
 from lineman.gateway.holder.client_deadlines import GuardFields, GuardOptions
 from lineman.gateway.holder.dispatch import Router
 from lineman.gateway.holder.group_histories import Frame, frame_as_json

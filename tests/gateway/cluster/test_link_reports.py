@@ -12,12 +12,12 @@ import pytest
 
 from kit.gateway import System, add_two_nodes, cut_off_and_back
 from lineman.brokers.embedded import Embedded, Publish
+from lineman.brokers.sequences import HeardSequence
+from lineman.brokers.signing import Signer
 from lineman.gateway.cluster import link_reports
 from lineman.gateway.cluster.cluster import Cluster, ClusterTimes
 from lineman.gateway.cluster.link_reports import LinkReports, ReportCalls
 from lineman.gateway.cluster.node_channel import NodeChannel
-from lineman.gateway.cluster.sequences import HeardSequence
-from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire.messages import Send

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from lineman.gateway.cluster import node_channel
-from lineman.gateway.cluster.cluster_clock import ClusterClock
+from lineman.brokers import heard_senders
+from lineman.brokers.cluster_clock import ClusterClock
+from lineman.brokers.signing import Signer
 from lineman.gateway.cluster.node_channel import NodeChannel
-from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.wire.messages import Send
 from lineman.gateway.wire.names import ALL_NODES
 from lineman.gateway.wire.node_messages import NodeBeat, NodeLeaves, NodeMessage
@@ -91,8 +91,8 @@ def test_a_session_that_is_repeated_as_a_whole_is_refused_also_by_who_never_hear
         recorded = list(published)
         assert len(hear(b, recorded)) == 2
         clock.now += 10
-        newcomer = NodeChannel("c" * 8, Signer(SECRET), lambda *_: None, ends()[2].cluster)
-        newcomer.clock = ClusterClock(lambda: clock.now, lambda: clock.now)
+        its_clock = ClusterClock(lambda: clock.now, lambda: clock.now)
+        newcomer = NodeChannel("c" * 8, Signer(SECRET), lambda *_: None, its_clock)
         assert hear(newcomer, recorded) == []
         b.heard.clear()  # as if it had forgotten
         clock.now += 40
@@ -161,7 +161,7 @@ def test_the_version_before_is_understood_for_an_hour(caplog: pytest.LogCaptureF
 
 
 def test_many_senders_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_channel, "SENDERS", 5)
+    monkeypatch.setattr(heard_senders, "SENDERS", 5)
 
     def test() -> None:
         channels, published, _ = ends()

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from lineman.brokers.cluster_clock import ClusterClock
 from lineman.errors import UsageError
 from lineman.gateway.cluster.cluster import Cluster
-from lineman.gateway.cluster.cluster_clock import ClusterClock
 from lineman.gateway.cluster.node_versions import NodeVersions, new_beat
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.timer_homes import check_timer, for_homes, set_timer, timer_homes

@@ -11,6 +11,7 @@ from typing import Any
 
 from lineman.base.loglimit import LogLimit
 from lineman.brokers.base import MakeBroker, Subscriber
+from lineman.brokers.signing import Signer
 from lineman.errors import LinkFullError, NotReachedError, UsageError
 from lineman.gateway.cluster.link_reports import LinkReports, ReportCalls
 from lineman.gateway.cluster.living_nodes import LivingNodes
@@ -18,7 +19,6 @@ from lineman.gateway.cluster.node_channel import NodeChannel
 from lineman.gateway.cluster.node_questions import Gathered, Gathering, NodeQuestions
 from lineman.gateway.cluster.node_versions import NodeVersions, new_beat
 from lineman.gateway.cluster.presence import homes_of
-from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.wire import names
 from lineman.gateway.wire.merging import BROKER, QUESTION_KINDS, QuestionKind
 from lineman.gateway.wire.messages import LinkQuestion, Order

@@ -8,9 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from lineman.base.loglimit import LogLimit
-from lineman.gateway.cluster.cluster_clock import MAX_AGE, ClusterClock
-from lineman.gateway.cluster.sequences import Freshness, HeardSequence, SentLog
-from lineman.gateway.cluster.signing import Signer
+from lineman.brokers.cluster_clock import ClusterClock
+from lineman.brokers.heard_senders import HeardSenders
+from lineman.brokers.sequences import Freshness, SentLog
+from lineman.brokers.signing import Signer
 from lineman.gateway.wire import names
 from lineman.gateway.wire.messages import Order
 from lineman.gateway.wire.node_messages import (
@@ -27,9 +28,6 @@ logger = logging.getLogger("lineman")
 
 # Seconds for which `trouble` reports a message that was signed with another secret.
 REFUSED_LATELY = 60.0
-# Senders that are remembered, and for how many seconds after their last message.
-SENDERS = 10_000
-REMEMBERED = 3600.0
 # Orders of nodes of the version before that are remembered: they may come on several topics.
 OLD_ORDERS = 10_000
 # Seconds after the start for which nodes of the version before are understood if there is a secret.
@@ -71,7 +69,10 @@ class NodeChannel:
         self._log = LogLimit(logger)
         self.may_hear: Callable[[str, Numbered], bool] = lambda topic, message: True
         self.sent = SentLog()
-        self.heard: OrderedDict[str, HeardSequence] = OrderedDict()
+        self._senders: HeardSenders[str] = HeardSenders(
+            self.clock, self._note_replayed, self._note_late
+        )
+        self.heard = self._senders.by_sender
         self.run = 0
         self.refused = self.replayed = self.late = 0
         self._refused_at: float | None = None
@@ -133,35 +134,12 @@ class NodeChannel:
         stamp, number = message.stamp, message.number
         if not stamp:
             return self._is_understood(message, sender)
-        heard = self.heard.get(sender) or self._begin(sender, number, stamp)
-        if heard is None:
-            return False
-        seconds = self.clock.hear(stamp)
-        if seconds > MAX_AGE:
-            self._note_late(sender, seconds)
-            return False
-        freshness = heard.take(number, message.run)
-        if freshness is Freshness.NEW:
-            return True
-        if freshness is Freshness.LATE:
-            self._note_late(sender, seconds)
-        elif not isinstance(message, Relay) or len(_topics(message, sender)) < 2:
+        freshness = self._senders.take(sender, number, stamp, message.run)
+        if freshness is Freshness.REPEATED and not (
+            isinstance(message, Relay) and len(_topics(message, sender)) > 1
+        ):
             self._note_replayed(sender, "it has come before")
-        return False
-
-    def _begin(self, sender: str, number: int, stamp: int) -> HeardSequence | None:
-        if not self.clock.may_begin(stamp):
-            age = self.clock.hear(stamp)
-            self._note_replayed(
-                sender,
-                f"it is {age:.0f} s old, and nothing was heard of this process before. If nobody "
-                "repeats old messages: the clock of its machine is behind",
-            )
-            return None
-        heard = self.heard[sender] = HeardSequence(number - 1)
-        if len(self.heard) > SENDERS:
-            self.heard.popitem(last=False)
-        return heard
+        return freshness is Freshness.NEW
 
     def _note_replayed(self, sender: str, why: str) -> None:
         self.replayed += 1
@@ -190,9 +168,7 @@ class NodeChannel:
 
     def sweep(self) -> None:
         """Forgets senders that were not heard of for long; called every second."""
-        now = self._loop.time()
-        for sender in [name for name, one in self.heard.items() if one.is_over(now, REMEMBERED)]:
-            del self.heard[sender]
+        self._senders.sweep(self._loop.time())
 
 
 def _topics(message: Relay, sender: str) -> list[str]:

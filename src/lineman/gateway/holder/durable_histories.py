@@ -12,8 +12,8 @@ from lineman.base.cancellation import is_cancelled_itself
 from lineman.base.loglimit import LogLimit
 from lineman.brokers.broker_address import explain
 from lineman.brokers.history_store import HistoryStore
+from lineman.brokers.signing import Signer
 from lineman.errors import NotReachedError
-from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.holder.history_gaps import HistoryGaps
 from lineman.gateway.holder.home_histories import HomeCalls
 from lineman.gateway.wire.history_page import HistoryPage, KeptMessage

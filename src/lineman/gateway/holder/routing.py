@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
 
+from lineman.brokers.signing import Signer
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.cluster.cluster import MEETING, Cluster, ClusterCalls
 from lineman.gateway.cluster.node_questions import Gathered
 from lineman.gateway.cluster.presence import homes_of
-from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.holder.durable_histories import DurableHistories
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.history_gaps import OnHistoryGap

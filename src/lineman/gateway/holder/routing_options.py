@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lineman.brokers.base import MakeBroker
+from lineman.brokers.signing import Secret
 from lineman.gateway.cluster.cluster import DEFAULT_TIMES, ClusterTimes
 from lineman.gateway.cluster.presence_sync import AT_ONCE
-from lineman.gateway.cluster.signing import Secret
 from lineman.gateway.holder.durable_histories import MakeStore
 from lineman.gateway.holder.group_histories import Frame, frame_as_json
 from lineman.gateway.holder.history import HistoryOptions

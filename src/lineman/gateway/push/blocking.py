@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from lineman.brokers.signing import Secret
 from lineman.errors import NotReachedError
-from lineman.gateway.cluster.signing import Secret
 from lineman.gateway.push.api import Api, OrderApi
 from lineman.gateway.push.pushing import TIMEOUT, AsyncGatewayClient
 from lineman.gateway.wire.messages import Order

@@ -15,10 +15,10 @@ from lineman.base.option_kinds import SECONDS
 from lineman.base.unixpeer import open_directory, refusal
 from lineman.brokers.broker_address import without_login
 from lineman.brokers.choice import FORMS, NoBrokerError, broker_maker
+from lineman.brokers.signing import Secret, Signer
 from lineman.errors import ConfigError, NotReachedError
 from lineman.gateway.cluster.cluster import DEFAULT_TIMES, Cluster, ClusterCalls
 from lineman.gateway.cluster.presence import homes_of
-from lineman.gateway.cluster.signing import Secret, Signer
 from lineman.gateway.cluster.timer_homes import set_timer
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer

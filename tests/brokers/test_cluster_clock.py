@@ -1,4 +1,4 @@
-from lineman.gateway.cluster.cluster_clock import MAX_AGE, TOLERANCE, ClusterClock
+from lineman.brokers.cluster_clock import MAX_AGE, TOLERANCE, ClusterClock
 
 
 class Time:

@@ -1,6 +1,6 @@
 import pytest
 
-from lineman.gateway.cluster.sequences import TOLD, UNCOVERED, Freshness, HeardSequence, SentLog
+from lineman.brokers.sequences import TOLD, UNCOVERED, Freshness, HeardSequence, SentLog
 
 NEW, REPEATED, LATE = Freshness.NEW, Freshness.REPEATED, Freshness.LATE
 

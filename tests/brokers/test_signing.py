@@ -1,7 +1,7 @@
 import pytest
 
+from lineman.brokers.signing import Signer
 from lineman.errors import ConfigError
-from lineman.gateway.cluster.signing import Signer
 
 SECRET = "0123456789abcdef"
 
