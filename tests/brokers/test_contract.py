@@ -235,6 +235,23 @@ def test_what_was_published_before_closing_arrives(bench: Bench) -> None:
     bench.run(test())
 
 
+def test_what_was_published_is_settled_when_the_server_has_it_or_it_was_dropped(
+    bench: Bench,
+) -> None:
+    async def test() -> None:
+        one = await bench.open("news")
+        for number in range(100):
+            one.broker.publish("news", b"%d" % number)
+        assert one.broker.taken == 100
+        assert one.broker.settled < 100
+        await until(lambda: one.broker.settled == 100)
+        one.broker.publish("news", b"the last")
+        await one.broker.close()
+        assert one.broker.settled == one.broker.taken == 101
+
+    bench.run(test())
+
+
 def test_many_subscriptions_at_once(bench: Bench) -> None:
     async def test() -> None:
         topics = [f"uid:{number}" for number in range(5000)]

@@ -20,6 +20,7 @@ from kit.app import App, MakeApp
 from kit.brokers import redis_server, running
 from kit.program import free_ports
 from kit.waiting import DEADLINE, wait_until
+from lineman.gateway.wire import versions
 from lineman.testing.client import RawClient
 
 FROM = """
@@ -135,7 +136,7 @@ def test_a_reload_to_a_version_that_is_not_understood_fails_and_cuts_nobody(
         done = program.app.run("reload")
         said = done.stdout + done.stderr
         assert done.returncode != 0
-        assert "it speaks versions 4 to 5 of Lineman's wire, and this process versions 8 to" in said
+        assert f"it speaks {versions.own} of Lineman's wire, and this process versions 8 to" in said
         assert "fix: first install a version of Lineman that both understand" in said
         assert ask(client, "who") == old
         assert ready(metrics)[0] == 200, program.app.output

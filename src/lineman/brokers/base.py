@@ -38,6 +38,7 @@ class Broker(abc.ABC):
     Attributes:
         is_connected: whether the broker is connected.
         dropped: messages that were published while it was not connected, or too fast.
+        taken: messages that it has taken to be sent.
         trouble: why it is not connected, as text; empty while it is connected.
         partial: what of it is not reached while it is connected, as text; empty for nothing.
         patience: seconds after the start; a broker that has not answered within them is reported as
@@ -58,7 +59,7 @@ class Broker(abc.ABC):
         self._on_state = subscriber.on_state
         self._topics = subscriber.topics
         self.is_connected = False
-        self.dropped = 0
+        self.dropped = self.taken = 0
         self.trouble = "it has not answered yet"
         self.partial = ""
         self.is_leaving = False
@@ -89,6 +90,11 @@ class Broker(abc.ABC):
     def has_room(self) -> bool:
         """Whether more can be published without being dropped."""
         return True
+
+    @property
+    def settled(self) -> int:
+        """Of those that it has taken, the messages that have left this process, or were dropped."""
+        return self.taken
 
     @property
     def takes_all(self) -> bool:

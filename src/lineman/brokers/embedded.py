@@ -128,6 +128,7 @@ class Embedded(Broker):
         self._path = path
         self.shown = path
         self._link: Link | None = None
+        self._settled = 0
         self._task: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -172,11 +173,19 @@ class Embedded(Broker):
         """Whether the hub can take more messages."""
         return self._link is None or not self._link.is_clogged
 
+    @property
+    def settled(self) -> int:
+        """See `Broker`."""
+        if self._link is None or not self._link.unsent:
+            self._settled = self.taken
+        return self._settled
+
     def publish(self, topic: str, payload: bytes) -> None:
         """Sends to all subscribers of a topic."""
         if self._link is None or self._link.is_clogged:
             self.dropped += 1
         else:
+            self.taken += 1
             self._link.post(Publish(topic, payload), len(payload))
 
     def subscribe(self, topics: Iterable[str]) -> None:

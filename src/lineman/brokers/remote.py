@@ -256,6 +256,7 @@ class Remote(Broker):
             return
         self._waiting += len(payload)
         self._messages += 1
+        self.taken += 1
         self._add(PendingWrite(topic, payload))
 
     def subscribe(self, topics: Iterable[str]) -> None:
@@ -293,6 +294,11 @@ class Remote(Broker):
         """Whether more may be published without being dropped."""
         most = min(AT_ONCE, self._limits.max_waiting // 2)
         return self._waiting <= most and self._messages <= self._limits.max_messages // 2
+
+    @property
+    def settled(self) -> int:
+        """See `Broker`: the server has said that it has them."""
+        return self.taken - self._messages
 
     async def drain(self) -> None:
         """Returns when there is room for more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -313,6 +313,7 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
 
     async def _start_push(self, worker: Worker) -> None:
         client = self._client = AsyncGatewayClient(f"unix://{self._path(worker, '0')}")
+        _add_facts(worker, client._facts)
         await client.keep_connected()
         worker.on_request = HttpPush(client, str(self._options.push_token))
         worker.on_websocket_connect = lambda connection, request: connection.reject(404)
@@ -336,6 +337,7 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         self._business = Business(
             callbacks, paths, worker.id, timers=self._timer_functions, on_failure=count
         )
+        _add_facts(worker, self._business.given.facts)
         await starting.run(callbacks["on_worker_start"], worker)
         await self._business.start()
 
@@ -412,6 +414,11 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
     def destroy_current_client(self) -> None:
         """Drops the client whose callback is running, without a close frame."""
         self._working().destroy_current_client()
+
+
+def _add_facts(worker: Worker, more: Callable[[], dict[str, float]]) -> None:
+    known = worker.facts
+    worker.facts = more if known is None else lambda: {**known(), **more()}
 
 
 async def _call(callback: Any, *arguments: Any) -> None:

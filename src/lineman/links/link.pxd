@@ -39,6 +39,11 @@ cdef class Link:
     cdef public bint is_full
     cdef public object peer
     cdef public object asked_at
+    cdef readonly long long sent
+    cdef readonly long long handled
+    cdef public long long tell_at
+    cdef public object on_handled
+    cdef public object kept
 
     cpdef post(self, message, Py_ssize_t size=*)
     cpdef check_room(self)

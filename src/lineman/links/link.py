@@ -27,15 +27,8 @@ from lineman.links.framing import (
     WireFormat,
     encode_frames,
 )
-from lineman.links.records import (
-    BINARY,
-    DONE,
-    HEAD_SIZE,
-    RECORD,
-    TEXT,
-    MessageData,
-    to_payload,
-)
+from lineman.links.records import BINARY, DONE, HEAD_SIZE, RECORD, TEXT, MessageData, to_payload
+from lineman.links.unconfirmed import Unconfirmed
 
 logger = logging.getLogger("lineman")
 
@@ -50,6 +43,7 @@ MAX_UNSENT = 64 * 1024 * 1024
 LOOK = 64  # records between two looks at the time
 _LOOK = LOOK  # as a C number
 UNKNOWN = "unknown"
+NEVER = 1 << 62
 Data = bytes | bytearray
 
 
@@ -91,6 +85,9 @@ class Link:
         is_full: whether further orders of the program are refused.
         peer: the name of the other side, for the log.
         asked_at: the time of the `LinkPing` that was not answered yet; None if there is none.
+        handled: bytes of the other side that were handled, since the link began.
+        on_handled: called with the link when `handled` has reached `tell_at`.
+        kept: what was sent and is not confirmed; None while the other side confirms nothing.
     """
 
     def __init__(
@@ -130,6 +127,10 @@ class Link:
         self.is_full = False
         self.peer = UNKNOWN
         self.asked_at: float | None = None
+        self.sent = self.handled = 0
+        self.tell_at = NEVER
+        self.on_handled: Callable[[Link], None] | None = None
+        self.kept: Unconfirmed | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins."""
@@ -260,6 +261,9 @@ class Link:
             self._dones = bytearray()
         if self._out:
             out, self._out = self._out, bytearray()
+            self.sent += len(out)
+            if self.kept is not None:
+                self.kept.add(out)
             self._transport.write(out)
             if self.is_clogged:
                 self.is_full = self._transport.get_write_buffer_size() >= self._max_unsent
@@ -273,6 +277,12 @@ class Link:
             self.post(instead)
 
     # Whether the other side keeps up.
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait in this process."""
+        waiting = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return waiting + len(self._out) + self._batched
 
     def pause_writing(self) -> None:
         """The other side reads slowly: asyncio calls this."""
@@ -327,11 +337,14 @@ class Link:
                 rest = self._take(data, len(data))
                 if rest < len(data):
                     self._received += data[rest:]
+            self.handled += rest
         except (BadMessageError, UnicodeDecodeError) as error:
             self.fail(str(error))
         finally:
             if self.receiver is not None:
                 self.receiver.on_pause()
+            if self.handled >= self.tell_at and self.on_handled is not None:
+                self.on_handled(self)
             self.flush()
 
     def _take(self, data: Data, size: int) -> int:
@@ -416,6 +429,9 @@ class Link:
     def _over(self, reason: str) -> None:
         if self.is_up:
             self.is_up = False
+            if self.kept is not None:
+                self._pack()
+                self.kept.add(bytes(self._out))
             self._batch.clear()
             self._out.clear()
             self._on_end(self, reason)

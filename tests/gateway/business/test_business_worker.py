@@ -75,7 +75,7 @@ def test_it_does_not_start_beside_a_gateway_process_that_ends_every_link(
     assert len(caplog.records) == 1  # and not one for each link
 
 
-@pytest.mark.parametrize("oldest", [6, -3])
+@pytest.mark.parametrize("oldest", [8, -3])
 def test_it_does_not_start_beside_a_gateway_process_of_another_version(
     tmp_path: Path, oldest: int
 ) -> None:

@@ -10,7 +10,7 @@ from lineman.gateway.wire import versions
 from lineman.gateway.wire.messages import Hello, LinkPong
 
 
-@pytest.mark.parametrize("newest", [0, 5, 77])
+@pytest.mark.parametrize("newest", [0, 5, 6, 77])
 def test_a_link_uses_the_newest_version_that_both_have(system: System, newest: int) -> None:
     node = system.add_node("on_message")
     peer = Peer(system)

@@ -62,6 +62,7 @@ def _cut(value: Any, like: Any) -> Any:
         ((5, 6), (4, 5), 5),
         ((4, 5), (6, 7), 0),
         ((6, 7), (4, 5), 0),
+        ((4, 6), (4, 5), 5),
         ((4, 5), (-1, -1), 0),
         ((4, 5), (5, 1 << 60), 5),
     ],
@@ -85,8 +86,13 @@ def test_a_refusal_names_the_versions_of_both(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_each_kind_on_a_link_is_of_version_4_or_known_to_be_newer() -> None:
-    """A new kind belongs here, and may be sent to an end that has agreed on version 5 only."""
+    """A new kind belongs here, and is sent only to an end that has agreed on its version."""
     to_business = {kind.__name__ for kind in get_args(messages.ToBusiness)}
-    assert to_business - set(version4.TO_BUSINESS) == {"HistoryGap", "TimerDue", "TimersFull"}
+    assert to_business - set(version4.TO_BUSINESS) == {
+        "HistoryGap",
+        "TimerDue",
+        "TimersFull",
+        "LinkConfirm",
+    }
     to_gateway = {kind.__name__ for kind in get_args(messages.ToGateway)}
     assert to_gateway - set(version4.TO_GATEWAY) == {"SetTimer", "CancelTimer", "TimerDone"}

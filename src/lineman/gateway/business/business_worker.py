@@ -19,9 +19,10 @@ from lineman.gateway.business.current_client import CurrentClientApi
 from lineman.gateway.business.gateway_client import Client
 from lineman.gateway.business.link_receiver import LinkReceiver
 from lineman.gateway.business.link_receiver import current as _current
-from lineman.gateway.business.running_callbacks import RunningCallbacks
+from lineman.gateway.business.running_callbacks import RunningCallbacks, callback_of
 from lineman.gateway.business.timer_calls import TimerCalls
 from lineman.gateway.push.asking import ask_by_link, take_answer
+from lineman.gateway.push.given_orders import GivenOrders
 from lineman.gateway.wire import messages, names, versions
 from lineman.gateway.wire.dialling import PATIENCE, Dialler, OnEnd
 from lineman.gateway.wire.messages import (
@@ -38,6 +39,7 @@ from lineman.gateway.wire.messages import (
     IntroduceClient,
     Leaving,
     LinkAnswer,
+    LinkConfirm,
     LinkPing,
     LinkPong,
     Opened,
@@ -61,18 +63,6 @@ Callback = Callable[..., Any]
 ASK_TIMEOUT = 10.0
 
 
-def callback_of(event: Event) -> str:
-    """The name of the callback that an event of a client is for."""
-    return _CALLBACKS.get(type(event), "on_message")
-
-
-_CALLBACKS: dict[type, str] = {
-    Opened: "on_connect",
-    Closed: "on_close",
-    HandshakeRequest: "on_websocket_connect",
-}
-
-
 class Business(CurrentClientApi):
     """One business worker.
 
@@ -84,6 +74,9 @@ class Business(CurrentClientApi):
         on_failure: called for each callback that raised.
         ask_timeout: seconds that a question waits for its answer.
         max_unsent: see `Link`.
+
+    Attributes:
+        given: its orders to gateway processes, until they are confirmed.
     """
 
     def __init__(
@@ -107,6 +100,7 @@ class Business(CurrentClientApi):
         self._by_id: dict[str, Client] = {}
         self._decisions: dict[Client, dict[str, Any]] = {}
         self._questions: OpenQuestions[Link] = OpenQuestions()
+        self.given = GivenOrders()
         self._running = RunningCallbacks()
         self._timers = TimerCalls(timers or {}, self._running, self._note_error)
         self._dialler = Dialler(paths, self._new_link, self._on_link, self._on_end)
@@ -167,6 +161,7 @@ class Business(CurrentClientApi):
     def _on_end(self, link: Link) -> None:
         self._news.set()
         self._links = {name: other for name, other in self._links.items() if other is not link}
+        self.given.leave(link)
         receiver = self._receivers.pop(link, None)
         for client in () if receiver is None else receiver.clients.values():
             self._forget(client)
@@ -200,6 +195,7 @@ class Business(CurrentClientApi):
         self._dialler.stop()
         self._log.tell()
         for link in list(self._receivers):
+            link.kept = None  # it is closed on purpose, and the other side reads all
             link.close()
 
     async def drain(self) -> None:
@@ -246,6 +242,8 @@ class Business(CurrentClientApi):
                 self._timers.set_full(link, message.is_full)
             elif isinstance(message, LinkPing):
                 link.post(LinkPong())
+            elif isinstance(message, LinkConfirm):
+                self.given.confirm(link, message)
             elif isinstance(message, Retired):
                 self._note_retired(link)
             elif isinstance(message, Leaving):
@@ -262,6 +260,7 @@ class Business(CurrentClientApi):
         link.peer = hello.node
         self._links[hello.node] = link
         self._timers.versions[link] = agreed
+        self.given.begin(link, agreed, self._receivers[link].name_of)
         self._dialler.admit(link)
         self._news.set()
 

@@ -8,6 +8,7 @@ from types import CoroutineType
 from typing import Any, Protocol
 
 from lineman.gateway.business.gateway_client import Client
+from lineman.gateway.wire import names
 from lineman.links.link import Data, Link, RecordReceiver
 from lineman.links.records import TEXT
 
@@ -55,6 +56,13 @@ class LinkReceiver(RecordReceiver):
         """Removes a client's number, which is no longer valid; returns its client, if any."""
         self._last = None
         return self.clients.pop(number, None)
+
+    def name_of(self, number: int) -> str:
+        """The client with a number, as the log calls it."""
+        client = self.clients.get(number)
+        if client is None:
+            return "a client that has gone"
+        return names.uid_topic(client.uid) if client.uid else names.client_name(client.id)
 
     def on_record(
         self, link: Link, number: int, kind: int, data: Data, start: int, end: int

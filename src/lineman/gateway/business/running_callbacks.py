@@ -7,12 +7,25 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from lineman.gateway.wire.messages import Closed, Event, HandshakeRequest, Opened
 from lineman.scheduling.owned_tasks import counted
 
 logger = logging.getLogger("lineman")
 
 # Seconds that a cancelled callback has for its end; it may ignore its cancellation.
 LAST_WORDS = 1.0
+
+
+_CALLBACKS: dict[type, str] = {
+    Opened: "on_connect",
+    Closed: "on_close",
+    HandshakeRequest: "on_websocket_connect",
+}
+
+
+def callback_of(event: Event) -> str:
+    """The name of the callback that an event of a client is for."""
+    return _CALLBACKS.get(type(event), "on_message")
 
 
 class RunningCallbacks:

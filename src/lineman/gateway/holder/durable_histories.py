@@ -52,6 +52,8 @@ class DurableHistories:
     Attributes:
         gaps: watches what the members on this node get.
         lost: messages that were published, and neither kept nor sent.
+        taken: messages that wait, and all before them.
+        settled: those that the store has, or that were counted as lost.
         trouble: why the store takes nothing, as text; empty while it does.
     """
 
@@ -63,7 +65,7 @@ class DurableHistories:
         self.gaps = HistoryGaps(
             calls.node, calls.home_of, calls.tell_node, self._on_seen, calls.on_gap, calls.later
         )
-        self.lost = 0
+        self.lost = self.taken = self.settled = 0
         self.trouble = ""
         self._epochs: OrderedDict[str, str] = OrderedDict()
         self._waiting: deque[tuple[str, str | bytes, bytes]] = deque()
@@ -137,6 +139,7 @@ class DurableHistories:
             self._lose(1, "too many wait, the store is too slow")
             return
         self._waiting.append((group, data, sealed))
+        self.taken += 1
         self._waiting_bytes = size
         self._is_idle.clear()
         self._has_work.set()
@@ -163,6 +166,7 @@ class DurableHistories:
             groups.setdefault(group, []).append((data, sealed))
         limit = asyncio.Semaphore(GROUPS_AT_ONCE)
         await asyncio.gather(*(self._keep(group, its, limit) for group, its in groups.items()))
+        self.settled += sum(map(len, groups.values()))
 
     async def _keep(
         self, group: str, its: list[tuple[str | bytes, bytes]], limit: asyncio.Semaphore

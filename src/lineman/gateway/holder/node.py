@@ -15,6 +15,7 @@ from lineman.gateway.holder.dispatch import Dispatch, Router
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.kept_timers import KeptTimers
 from lineman.gateway.holder.link_admission import LinkAdmission
+from lineman.gateway.holder.link_confirmations import LinkConfirmations
 from lineman.gateway.holder.link_questions import LinkQuestions
 from lineman.gateway.holder.node_figures import figures
 from lineman.gateway.holder.routing import Routing
@@ -45,6 +46,7 @@ from lineman.gateway.wire.messages import (
     UserEvent,
 )
 from lineman.gateway.wire.node_messages import NodeLeaves
+from lineman.gateway.wire.versions import CONFIRMED_SINCE, TIMERS_SINCE
 from lineman.links.framing import Message
 from lineman.links.link import UNKNOWN, Link
 from lineman.links.rendezvous import Listeners
@@ -106,6 +108,7 @@ class Node:
             self.timers,
         )
         self.orders = self.routing.orders
+        self._confirmations = LinkConfirmations(self.routing)
         self.dispatch = Dispatch(
             self._loop.time,
             self._log,
@@ -181,7 +184,9 @@ class Node:
             self._ticker.cancel()
         self._listeners.close()
         self.timers.stop()
+        handled = self._confirmations.handled(self.links)
         await self.routing.stop()
+        self._confirmations.stop(handled)
         for link in list(self.dispatch.links):
             link.post(Leaving())
         for link in list(self._admission.versions):
@@ -420,8 +425,11 @@ class Node:
         if hello.slot >= 0:
             link.receiver = self._traffic
             self.dispatch.add_worker(link, hello.slot)
-        if link in self._admission.with_timers():
+        version = self._admission.versions[link]
+        if version >= TIMERS_SINCE:
             self.timers.greet(link)
+        if version >= CONFIRMED_SINCE:
+            self._confirmations.begin(link)
 
     def _on_retire(self, link: Link, message: Retire) -> None:
         self.dispatch.retire_worker(link)

@@ -53,6 +53,7 @@ class Routing:
     Attributes:
         orders: the clients here, and the orders on them.
         cluster: the other nodes; None if there are none.
+        durable: the histories that the broker keeps; None where it keeps none.
         partial_answers: questions to whose answers some node, or all others, did not contribute.
     """
 
@@ -71,6 +72,7 @@ class Routing:
         self._loop = asyncio.get_running_loop()
         self.cluster: Cluster | None = None
         self._keeper = self._make_keeper(options, on_history_gap)
+        self.durable = self._keeper if isinstance(self._keeper, DurableHistories) else None
         kept = self._keeper.kept if isinstance(self._keeper, HomeHistories) else None
         self.orders = Orders(node, on_changed, kept, options.frame)
         if self._keeper is not None and options.make_broker is not None:
@@ -363,8 +365,8 @@ class Routing:
         """
         if asked.what == BROKER_STATE:
             return Gathered(self.cluster is None or self.cluster.broker.is_connected)
-        if asked.what == "history" and isinstance(self._keeper, DurableHistories):
-            gathered = Gathered(await self._ask_store(self._keeper, asked))
+        if asked.what == "history" and self.durable is not None:
+            gathered = Gathered(await self._ask_store(self.durable, asked))
         elif self.cluster is None:
             kind = QUESTION_KINDS.get(asked.what)
             if kind is None:
@@ -390,8 +392,8 @@ class Routing:
 
     def _answer(self, asked: LinkQuestion) -> Any:
         """The answer for the clients here, or what is awaited for it."""
-        if asked.what == "history" and isinstance(self._keeper, DurableHistories):
-            return self._ask_store(self._keeper, asked)
+        if asked.what == "history" and self.durable is not None:
+            return self._ask_store(self.durable, asked)
         if self._interest_is_due:
             self._tell_interest()
         if asked.what == ASKED_OF_HOME and self._users is not None:
@@ -401,11 +403,11 @@ class Routing:
     def troubles(self) -> list[str]:
         """What separates this node from the others and from its histories, as texts."""
         found = [] if self.cluster is None else self.cluster.troubles()
-        if isinstance(self._keeper, DurableHistories) and self._keeper.trouble:
-            found.append(f"durable histories are not kept: {self._keeper.trouble}")
+        if self.durable is not None and self.durable.trouble:
+            found.append(f"durable histories are not kept: {self.durable.trouble}")
         return found
 
     @property
     def lost_publications(self) -> int | None:
         """Messages that were neither kept nor sent; None where histories are not durable."""
-        return self._keeper.lost if isinstance(self._keeper, DurableHistories) else None
+        return None if self.durable is None else self.durable.lost

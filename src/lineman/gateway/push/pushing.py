@@ -16,19 +16,21 @@ from lineman.base.unixpeer import open_directory, refusal
 from lineman.brokers.broker_address import without_login
 from lineman.brokers.choice import FORMS, NoBrokerError, broker_maker
 from lineman.brokers.signing import Secret, Signer
-from lineman.errors import ConfigError, NotReachedError
+from lineman.errors import ConfigError, LinkFullError, NotReachedError, RefusedError
 from lineman.gateway.cluster.cluster import DEFAULT_TIMES, Cluster, ClusterCalls
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.timer_homes import set_timer
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.push.coverage import note_missing
+from lineman.gateway.push.given_orders import GivenOrders
 from lineman.gateway.push.timer_api import too_many, too_old
 from lineman.gateway.wire import messages, names, node_messages, versions
 from lineman.gateway.wire.merging import BROKER_STATE
 from lineman.gateway.wire.messages import (
     Hello,
     LinkAnswer,
+    LinkConfirm,
     LinkQuestion,
     Order,
     PublishToGroup,
@@ -42,6 +44,8 @@ TIMEOUT = 10.0
 RETRY = 0.2
 # Seconds within which a node that lives answers, unless it is of the version before.
 MEETING = 0.25
+# Seconds at most for which a connection stays open until its orders are known to be handled.
+LAST = 2.0
 
 
 class AsyncGatewayClient(Api):
@@ -139,6 +143,9 @@ class AsyncGatewayClient(Api):
     async def _ask(self, what: str, *about: str) -> Any:
         return await self._route.ask(what, about)
 
+    def _facts(self) -> dict[str, float]:
+        return {} if isinstance(self._route, _ByBroker) else self._route.given.facts()
+
 
 class _ByLink:
     """Pushes through a gateway process of this machine."""
@@ -150,6 +157,7 @@ class _ByLink:
         self._version = 0
         self._takes_timers = True
         self._questions: OpenQuestions[Link] = OpenQuestions()
+        self.given = GivenOrders()
         self._ended: asyncio.Future[None] | None = None
 
     @property
@@ -168,6 +176,10 @@ class _ByLink:
                 if isinstance(message, Hello) and not admitted.done():
                     _take_hello(self._path, message, admitted)
                     self._version = versions.agreed_with(message.versions)
+                    link.peer = message.node
+                    self.given.begin(link, self._version)
+                elif isinstance(message, LinkConfirm):
+                    self.given.confirm(link, message)
                 elif isinstance(message, TimersFull):
                     self._takes_timers = not message.is_full
                 elif isinstance(message, LinkAnswer):
@@ -180,6 +192,7 @@ class _ByLink:
                 admitted.set_exception(NotReachedError(seen, remedy))
             if self._link is link:
                 self._link = None
+            self.given.leave(link)
             self._questions.leave(link)
             if not ended.done():
                 ended.set_result(None)
@@ -256,10 +269,21 @@ class _ByLink:
             await asyncio.shield(self._ended)
 
     async def close(self) -> None:
-        if self._link is not None and self._ended is not None:
-            self._link.close()
+        link, ended = self._link, self._ended
+        if link is not None and ended is not None:
+            await self._see_handled(link)
+            link.close()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended, self._timeout)
+                await asyncio.wait_for(ended, self._timeout)
+
+    async def _see_handled(self, link: Link) -> None:
+        """Returns when the gateway has what was ordered, or the link is lost, or in vain."""
+        link.flush()
+        if link.kept is None or not link.kept.summary().count:
+            return
+        with contextlib.suppress(NotReachedError, LinkFullError, RefusedError):
+            await ask_by_link(self._questions, link, BROKER_STATE, (), min(self._timeout, LAST))
+            link.kept = None
 
 
 def _take_hello(path: str, hello: Hello, admitted: asyncio.Future[None]) -> None:

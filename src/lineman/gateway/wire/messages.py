@@ -323,6 +323,16 @@ class Leaving(Message, tag=37):
     """The gateway process stops normally: the end of the link is not logged."""
 
 
+class LinkConfirm(Message, tag=38):
+    """What the other end has said so far was handled, and sent to where it belongs.
+
+    Attributes:
+        handled: the bytes of it, counted from the beginning of the link.
+    """
+
+    handled: int
+
+
 class Refresh(Message, tag=35):
     """The worker asks for a client's state again: a `Changed` crossed its own orders."""
 
@@ -342,6 +352,7 @@ ToBusiness = (
     | HistoryGap
     | LinkPing
     | Leaving
+    | LinkConfirm
     | LinkAnswer
     | TimerDue
     | TimersFull

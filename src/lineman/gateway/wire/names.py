@@ -83,6 +83,11 @@ def group_topic(group: str) -> str:
     return GROUP_TOPIC + group
 
 
+def client_name(client: str) -> str:
+    """A client in the log, by its id."""
+    return f"client:{client}"
+
+
 def groups_of(topics: Iterable[str]) -> list[str]:
     """The groups among some topics."""
     size = len(GROUP_TOPIC)

@@ -6,6 +6,7 @@ and the newest one that it speaks. They use the newest that both have.
 
 Version 4: the first that others may meet; its ends compare the oldest version alone.
 Version 5: both numbers are said, and there are named timers.
+Version 6: gateway processes confirm on links how far they have handled what was said.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ class WireVersions(NamedTuple):
 
 
 # The versions of this Lineman. A test program sets others, to be an older or a newer one.
-own = WireVersions(4, 5)
+own = WireVersions(4, 6)
 
 TIMERS_SINCE = 5
+CONFIRMED_SINCE = 6
 # The version of an end that does not say which.
 FIRST = 4
 
