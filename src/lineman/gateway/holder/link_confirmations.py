@@ -14,6 +14,7 @@ from operator import ge
 
 from lineman.gateway.holder.routing import Routing
 from lineman.gateway.wire.messages import LinkConfirm
+from lineman.gateway.wire.versions import CONFIRMED_SINCE
 from lineman.links.link import Link
 
 # Seconds from the first message that is not confirmed; one confirmation is for all until then.
@@ -37,10 +38,11 @@ class LinkConfirmations:
         self._points: deque[tuple[list[int], dict[Link, int]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, link: Link) -> None:
-        """The other end of a link wants confirmations."""
-        link.on_handled = self._note
-        link.tell_at = link.handled
+    def begin(self, link: Link, version: int) -> None:
+        """Confirms what comes on a link, if its version of the wire has that."""
+        if version >= CONFIRMED_SINCE:
+            link.on_handled = self._note
+            link.tell_at = link.handled
 
     def _note(self, link: Link) -> None:
         if link in self._waiting:

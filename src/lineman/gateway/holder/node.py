@@ -46,7 +46,6 @@ from lineman.gateway.wire.messages import (
     UserEvent,
 )
 from lineman.gateway.wire.node_messages import NodeLeaves
-from lineman.gateway.wire.versions import CONFIRMED_SINCE, TIMERS_SINCE
 from lineman.links.framing import Message
 from lineman.links.link import UNKNOWN, Link
 from lineman.links.rendezvous import Listeners
@@ -425,11 +424,9 @@ class Node:
         if hello.slot >= 0:
             link.receiver = self._traffic
             self.dispatch.add_worker(link, hello.slot)
-        version = self._admission.versions[link]
-        if version >= TIMERS_SINCE:
+        if link in self._admission.with_timers():
             self.timers.greet(link)
-        if version >= CONFIRMED_SINCE:
-            self._confirmations.begin(link)
+        self._confirmations.begin(link, self._admission.versions[link])
 
     def _on_retire(self, link: Link, message: Retire) -> None:
         self.dispatch.retire_worker(link)
