@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from brokers.support import Heard, reaches
 from kit.waiting import until
-from lineman.brokers.embedded import TOPICS_AT_ONCE, Embedded, Hub
+from lineman.brokers import embedded
+from lineman.brokers.embedded import (
+    TOPICS_AT_ONCE,
+    Embedded,
+    Hub,
+    HubLeaving,
+    Publish,
+    Subscribe,
+    Unsubscribe,
+)
+from lineman.links.framing import Message, WireFormat, encode
+from lineman.links.link import Link
+from lineman.links.rendezvous import Listeners
+from lineman.sharing.event_messages import Event, ToAllClients
+from lineman.sharing.store_messages import StoreReply, StoreRequest
 
 
 def with_hub(directory: Path, test: Callable[[Hub, Heard, Heard], Awaitable[None]]) -> None:
@@ -82,3 +99,53 @@ def test_a_hub_that_ends_in_order_says_so_first(tmp_path: Path) -> None:
         assert one.broker.is_leaving, "and so nobody is warned of it"
 
     with_hub(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (Publish("t", b"x"), "9301a174c40178"),
+        (Subscribe(("a", "b")), "920292a161a162"),
+        (Unsubscribe(("a",)), "920391a161"),
+        (HubLeaving(), "9104"),
+        (Event(b"o", b"d"), "9301c4016fc40164"),
+        (ToAllClients(b"o", b"m", b"k"), "9402c4016fc4016dc4016b"),
+        (
+            StoreRequest(7, "set", "k", b"v", None, 1.5, 0),
+            "980107a3736574a16bc40176c0cb3ff800000000000000",
+        ),
+        (StoreReply(7, "done", b"v"), "940107a4646f6e65c40176"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_processes_and_their_hub_say_stays_as_it_is(message: Message, said: str) -> None:
+    assert encode(message).hex() == said, (
+        "a process that starts after an upgrade dials the hub of before, which only a restart ends"
+    )
+
+
+def test_a_hub_that_understands_nothing_is_dialled_with_pauses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "RETRY", 0.05)
+
+    async def test() -> None:
+        listeners, heard = Listeners(), Heard("a")
+        dialled: list[float] = []
+        now = asyncio.get_running_loop().time
+        path = str(tmp_path / "hub.sock")
+        strange = WireFormat(HubLeaving)  # a hub of another version
+
+        def take() -> Link:
+            dialled.append(now())
+            return Link(strange, lambda link, batch: None, lambda link, reason: None)
+
+        await listeners.add(take, path)
+        heard.broker = Embedded(path, heard.subscriber)
+        await heard.broker.start()
+        await until(lambda: len(dialled) >= 4)
+        assert all(later - one >= 0.04 for one, later in pairwise(dialled))
+        await heard.broker.close()
+        listeners.close()
+
+    asyncio.run(test())

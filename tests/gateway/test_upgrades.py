@@ -33,6 +33,13 @@ VERSIONS = """
 """
 NOW = FROM.format(str(Path(lineman.__file__).parents[1]))
 LATER = NOW + VERSIONS.format(8, 9)
+OTHER_MASTER = (
+    NOW
+    + """
+    from lineman.process.messages import role
+    role.own = (8, 9)
+"""
+)
 BEFORE = NOW + VERSIONS.format(4, 4)
 if path := os.environ.get("LINEMAN_BEFORE"):
     BEFORE = FROM.format(path)
@@ -211,3 +218,27 @@ def test_a_node_that_is_not_understood_does_not_start_and_the_others_go_on(
     with two[0].connect() as client:
         assert ask(client, "in a") == "in"
         assert ask(client, "count") == "1"
+
+
+def test_a_reload_under_a_master_that_is_not_understood_fails_and_says_what_to_do(
+    make_app: MakeApp,
+) -> None:
+    program = Program(make_app(""))
+    program.install("old", NOW)
+    program.app.start()
+    with program.connect() as client:
+        old = ask(client, "who")
+        program.install("new", OTHER_MASTER)
+        done = program.app.run("reload")
+        said = done.stdout + done.stderr
+        assert done.returncode != 0
+        assert "the master of this program is of another version of Lineman" in said
+        assert "fix: lineman restart" in said
+        assert ask(client, "who") == old
+
+        # A process that ends now cannot be replaced; the log says why.
+        os.kill(int(old.split()[1]), signal.SIGKILL)
+        wait_until(lambda: "another version of Lineman" in program.app.output, "it is told")
+        program.install("old", NOW)
+        assert program.app.run("reload").returncode == 0
+        assert ask(client, "who").startswith("old ")

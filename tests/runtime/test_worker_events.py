@@ -184,6 +184,7 @@ def test_settings_that_cannot_work_are_refused_at_the_start(
     [
         ("nats://127.0.0.1:1", "NatsStore"),
         ("tls://127.0.0.1:1", "NatsStore"),
+        ("nats://u:p@127.0.0.1:1,nats://u:p@127.0.0.1:2", "NatsStore"),
         ("redis://127.0.0.1:1", "RedisStore"),
         ("redis+cluster://127.0.0.1:1", "RedisStore"),
         ("redis+sentinel://127.0.0.1:1/m", "RedisStore"),

@@ -20,6 +20,10 @@ RETRY = 0.2
 TOPICS_AT_ONCE = 10_000
 
 
+# These messages stay as they are, byte by byte: a hub is replaced by a restart alone, and a process
+# that starts later, of a newer version, dials the hub of before.
+
+
 class Publish(Message, tag=1):
     """Bytes on a topic, to the hub and from the hub to subscribers."""
 
@@ -130,16 +134,18 @@ class Embedded(Broker):
         self._link: Link | None = None
         self._settled = 0
         self._task: asyncio.Task[None] | None = None
+        self._reached_at = 0.0
         self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
         """Begins to dial the hub, and keeps trying."""
         self._dial(self._loop.time() + self.patience)
 
-    def _dial(self, quiet_until: float) -> None:
-        self._task = self._loop.create_task(self._keep_dialling(quiet_until))
+    def _dial(self, quiet_until: float, pause: float = 0.0) -> None:
+        self._task = self._loop.create_task(self._keep_dialling(quiet_until, pause))
 
-    async def _keep_dialling(self, quiet_until: float) -> None:
+    async def _keep_dialling(self, quiet_until: float, pause: float) -> None:
+        await asyncio.sleep(pause)
         while True:
             try:
                 link = await dial(lambda: Link(FROM_HUB, self._on_batch, self._on_end), self._path)
@@ -149,6 +155,7 @@ class Embedded(Broker):
                 await asyncio.sleep(RETRY)
                 continue
             self._link = link
+            self._reached_at = self._loop.time()
             self.is_leaving = False
             self._enter(True)
             self.subscribe(self._topics())
@@ -166,7 +173,8 @@ class Embedded(Broker):
             self._link = None
             left = "has ended" if self.is_leaving else f"is gone: {reason}"
             self._enter(False, f"the hub {left}")
-            self._dial(self._loop.time())
+            is_refused = self._loop.time() - self._reached_at < RETRY
+            self._dial(self._loop.time(), RETRY if is_refused else 0.0)
 
     @property
     def has_room(self) -> bool:

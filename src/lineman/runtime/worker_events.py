@@ -9,6 +9,7 @@ from typing import Any
 
 from lineman.base.durations import name_of as name_of_function
 from lineman.brokers.base import MakeBroker
+from lineman.brokers.broker_address import joined
 from lineman.brokers.choice import broker_maker
 from lineman.config.listen_addresses import name_of
 from lineman.config.worker_description import WorkerDescription
@@ -139,7 +140,7 @@ def maker(worker: WorkerDescription) -> MakeBroker | None:
 
 def store_maker(worker: WorkerDescription) -> MakeStore:
     """The function that makes this process' end of the store of shared values."""
-    url = str(worker.broker or EMBEDDED)
+    url = joined(str(worker.broker or EMBEDDED))
     if url == EMBEDDED:
         path = path_of(worker, STORE)
         return LocalStore if path is None else lambda: StoreClient(path)

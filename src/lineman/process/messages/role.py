@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NoReturn
 
 from lineman.errors import ConfigError
 from lineman.process.messages.lines import encode as encode_line
@@ -28,6 +28,11 @@ VARIABLE = "LINEMAN_ROLE"
 # The variable in which a program describes itself to the `lineman` that takes its place
 # (`master/handoff.py`).
 PROGRAM_VARIABLE = "LINEMAN_PROGRAM"
+# The oldest and the newest version of what a master and its processes say to each other that this
+# Lineman understands. A reload starts new code under the master of before. New fields, events and
+# orders need no new version: an end that does not know them leaves them out.
+own = (1, 1)
+FIRST = (1, 1)  # of a master that does not say which
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Role:
         store: descriptors of the two ends of the seat's store; empty for a seat without one.
         moment: for a process that describes the program: `reload` or `stop` if it then calls
             `on_master_reload` or `on_master_stop`; empty if neither.
+        versions: the oldest and the newest version that the master understands.
     """
 
     link: int
@@ -67,6 +73,7 @@ class Role:
     store: tuple[int, ...] = ()
     moment: str = ""
     sheet: int = -1
+    versions: tuple[int, int] = FIRST
 
     @property
     def describes(self) -> bool:
@@ -89,22 +96,55 @@ class Role:
 
     def encode(self) -> str:
         """The value of the environment's variable."""
-        return json.dumps(asdict(self))
+        return json.dumps({**asdict(self), "versions": own})
+
+    @property
+    def refusal(self) -> ConfigError | None:
+        """Why the master and this process do not understand each other; None if they do."""
+        if max(self.versions[0], own[0]) <= min(self.versions[1], own[1]):
+            return None
+        return ConfigError(
+            f"the master of this program is of another version of Lineman than the code on the "
+            f"disk: it understands versions {self.versions} of what masters and processes say to "
+            f"each other, and this process {own}",
+            "lineman restart, which ends the master as well; or install again the Lineman that it "
+            "was started with",
+        )
+
+    def refuse(self, why: ConfigError) -> NoReturn:
+        """Tells the master why this process does not run, and ends it."""
+        if self.describes:
+            self.tell(lambda: {"error": why.seen, "fix": why.fix})
+            sys.exit(0)
+        with open(self.link, "wb") as link:
+            link.write(encode_line({"event": "failed", "why": str(why)}))
+        sys.exit(1)
 
 
 def take_role() -> Role | None:
     """This process' role; None if it was started by hand.
 
-    The variable is removed: programs that the service starts are no children of the master.
+    The variable is removed: programs that the service starts are no children of the master. If the
+    master is of a version that this process does not understand, it is told, and the process ends.
     """
     value = os.environ.pop(VARIABLE, None)
     if value is None:
         return None
-    given = json.loads(value)
-    role = Role(**{**given, "store": tuple(given["store"])})
+    role = _read(json.loads(value))
     for stream in (sys.stdout, sys.stderr):  # pipes to the master: a line is shown when it is whole
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     for descriptor in role.descriptors():
         os.set_inheritable(descriptor, False)
+    if why := role.refusal:
+        role.refuse(why)
     return role
+
+
+def _read(given: dict[str, Any]) -> Role:
+    """A role of a master that may be of another version: fields that are not known are left out."""
+    known = {each.name: given[each.name] for each in fields(Role) if each.name in given}
+    for name in ("store", "versions"):
+        if name in known:
+            known[name] = tuple(known[name])
+    return Role(**known)
