@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lineman_site import translations
+from lineman_site import sources_only, translations
 from lineman_site.languages import ENGLISH, LANGUAGES
 from lineman_site.staging import Staging
 from lineman_site.translations import TranslationError
@@ -36,8 +36,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make docs", description=__doc__)
     parser.add_argument("build", type=Path, nargs="?", default=ROOT / "build", help="a directory")
     target = parser.parse_args().build
+    sources_only.begin()
+    from lineman_site import api_pages  # imports the package
+
     try:
-        if Staging(ROOT, target / "site-source").write_all():
+        if Staging(ROOT, target / "site-source").write_all(dict(api_pages.pages())):
             shutil.rmtree(target / "site-doctrees", ignore_errors=True)
     except TranslationError as error:
         print(f"docs: {error}", file=sys.stderr)

@@ -7,7 +7,7 @@ is new, so that Sphinx reads again only what has changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from os.path import relpath
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,10 @@ from lineman_site.addresses import Address
 from lineman_site.languages import ENGLISH, LANGUAGES, TRANSLATED, Language
 
 _ITEM = re.compile(r"^- .*?\]\((?P<path>[^)#\s]+)(?:#[^)]*)?\)", re.MULTILINE)
+
+
+NAMES_PAGE = PurePosixPath("docs/reference/names.md")
+API = PurePosixPath("reference/api")
 
 
 class Staging:
@@ -30,11 +34,15 @@ class Staging:
         self.root = root
         self.docs = root / "docs"
         self.target = target
+        self._api: Mapping[str, str] = {}
         self._written: set[Path] = set()
         self._used: set[PurePosixPath] = set()
 
-    def write_all(self) -> bool:
+    def write_all(self, api: Mapping[str, str] | None = None) -> bool:
         """Writes what is new, and removes what no longer exists.
+
+        Args:
+            api: the pages of the public names, by their file names.
 
         Returns:
             Whether there are other files than before: Sphinx then has to read all pages again,
@@ -43,9 +51,12 @@ class Staging:
         Raises:
             TranslationError: a translated page without an original.
         """
+        self._api = api or {}
         before = {path for path in self.target.rglob("*") if path.is_file()}
         for path in self._documents():
             self._write_page(path)
+        for name, text in self._api.items():
+            self._write(Address(ENGLISH.code, API / name), text.encode())
         for name, text in examples.pages(self.root):
             self._write(Address(ENGLISH.code, PurePosixPath("examples", name)), text.encode())
         for path in sorted(self._used):
@@ -86,6 +97,9 @@ class Staging:
                 head.append(self._changed(here, LANGUAGES[here.language]))
         head += self._other_languages(here)
         body = addresses.rewrite(self.root, path, body, self._used)
+        if path == NAMES_PAGE:
+            names = "|".join(name.removesuffix(".md") for name in self._api)
+            body = re.sub(rf"^\| `({names})` \|", r"| [`\1`](api/\1.md) |", body, flags=re.M)
         heading, _, rest = body.partition("\n")
         page = "\n\n".join([heading, *head]) + "\n" + rest + self._shelves(path, here, text)
         self._write(here, page.encode())
@@ -108,6 +122,8 @@ class Staging:
 
     def _shelves(self, path: PurePosixPath, here: Address, text: str) -> str:
         """The tables of contents that Sphinx wants: of each part of a README.md a shelf."""
+        if path == NAMES_PAGE and self._api:
+            return _toctree("", [f"api/{name.removesuffix('.md')}" for name in self._api])
         if path == PurePosixPath("docs/design/README.md"):
             return _toctree(
                 "", [each.stem for each in sorted((self.docs / "design").glob("0*.md"))]

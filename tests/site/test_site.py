@@ -6,11 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
+import lineman
 from lineman_site.languages import TRANSLATED
+from lineman_site.public_members import is_public
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,3 +48,40 @@ def test_every_language_has_its_own_search(site: Path) -> None:
     for home in (site, *(site / code for code in TRANSLATED)):
         assert (home / "searchindex.js").stat().st_size > 100
         assert "placeholder=" in (home / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in lineman.__all__ if name != "__version__"])
+def test_every_public_name_has_a_page_with_its_members_and_options(site: Path, name: str) -> None:
+    page = (site / "reference" / "api" / f"{name}.html").read_text(encoding="utf-8")
+    assert f'id="lineman.{name}"' in page
+    value = getattr(lineman, name)
+    owners = [each for each in getattr(value, "__mro__", ()) if "lineman" in each.__module__]
+    members = {each for owner in owners for each in vars(owner) if is_public(name, each)}
+    options = fields(value) if is_dataclass(value) else ()
+    told = {
+        *re.findall(r">\**(\w+)</span>", page),
+        *re.findall(rf'id="lineman.{name}.(\w+)"', page),
+    }
+    assert members - told == set()
+    assert {each.name for each in options} - told == set()
+
+
+def test_the_reference_has_defaults_units_and_errors(site: Path) -> None:
+    text = re.sub(r"<[^>]+>", "", (site / "reference/api/Worker.html").read_text(encoding="utf-8"))
+    assert re.search(r"max_message_size\s+10 MiB\s+.*\(int; in bytes", text)
+    assert re.search(r"ping_interval\s+25.0 s\s+.*in seconds; 0: ", text)
+    assert "UsageError: an option that does not exist." in text
+
+
+def test_the_reference_is_made_from_python_files_also_where_they_are_compiled() -> None:
+    program = (
+        "from lineman_site import sources_only; sources_only.begin(); "
+        "import sys; from lineman_site import api_pages; list(api_pages.pages()); "
+        "print({module.__file__[-3:] for name, module in sys.modules.items()"
+        " if name.startswith('lineman') and module.__file__})"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "docs")}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "{'.py'}\n"
