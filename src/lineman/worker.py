@@ -66,8 +66,8 @@ class Worker(EventMethods):
 
     Attributes:
         pid_file, log_file, log_format, log_level, log_max_size, log_keep, metrics, signals,
-            on_master_reload, on_master_stop, broker, service_name: of the whole program, set on
-            the class.
+            on_master_reload, on_master_stop, broker, service_name, secret: of the whole program,
+            set on the class.
         id: the number of this process among those of the worker, from 0.
         data: the program's own values: a dictionary, unless the program sets something else.
 

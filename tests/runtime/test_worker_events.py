@@ -164,10 +164,12 @@ def test_an_event_without_a_name_is_an_error(event: Any) -> None:
         ("service_name", "", "service_name is ''"),
         ("service_name", "a/b", "service_name is 'a/b'"),
         ("service_name", "x" * 101, "1 to 100 bytes"),
+        ("secret", "short", "the secret has 5 bytes"),
+        ("secret", 7, "the secret is no text"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_the_start(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+    monkeypatch: pytest.MonkeyPatch, name: str, value: Any, words: str
 ) -> None:
     monkeypatch.setattr(Worker, "broker", "embedded", raising=False)
     monkeypatch.setattr(Worker, name, value, raising=False)

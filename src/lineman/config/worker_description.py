@@ -38,6 +38,7 @@ class WorkerDescription(WorkerOptions, Declared):
 
     broker: ClassVar[str | None] = None  # of the whole program, as `service_name`
     service_name: ClassVar[str] = "lineman"
+    secret: ClassVar[str | Sequence[str] | None] = None  # signs what goes over the broker
     uses_events: bool = True  # False: it does without the program's broker
     takes_clients: bool = True
     claim: str = ""  # what no other worker of the program may be as well

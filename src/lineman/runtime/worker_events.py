@@ -11,6 +11,7 @@ from lineman.base.durations import name_of as name_of_function
 from lineman.brokers.base import MakeBroker
 from lineman.brokers.broker_address import joined
 from lineman.brokers.choice import broker_maker
+from lineman.brokers.signing import check_secret
 from lineman.config.listen_addresses import name_of
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import ConfigError, UsageError
@@ -56,7 +57,8 @@ class WorkerEvents:
         Raises:
             ConfigError: the broker can never work.
         """
-        bus = self._bus = await event_bus.join(maker(self._worker), store_maker(self._worker))
+        worker = self._worker
+        bus = self._bus = await event_bus.join(maker(worker), store_maker(worker), worker.secret)
         for event, function in self._worker.event_functions:
             self.add(event, function)
         bus.add_receiver(self._name, self._on_broadcast)
@@ -64,6 +66,7 @@ class WorkerEvents:
             self._worker.facts = lambda: {
                 "events_published": bus.published,
                 "events_lost": bus.lost,
+                "events_refused": bus.refused,
             }
         if self._worker.troubles is None:
             self._worker.troubles = lambda: [bus.trouble] if bus.trouble else []
@@ -129,9 +132,11 @@ def maker(worker: WorkerDescription) -> MakeBroker | None:
     """The function that makes the program's broker; None for a program with this process alone.
 
     Raises:
-        ConfigError: `Worker.broker` or `Worker.service_name` cannot work.
+        ConfigError: `Worker.broker`, `Worker.service_name` or `Worker.secret` cannot work.
     """
     _check_name(worker.service_name)
+    if worker.secret is not None:
+        check_secret(worker.secret)
     if worker.broker not in (None, EMBEDDED):
         return broker_maker(str(worker.broker), f"program:{worker.service_name}")
     path = path_of(worker, HUB)

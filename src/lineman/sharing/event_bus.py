@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from lineman.base.loglimit import LogLimit
 from lineman.brokers.base import Broker, MakeBroker, Subscriber
+from lineman.brokers.signing import Secret, Signer
 from lineman.errors import UsageError
-from lineman.links.framing import BadMessageError, encode
+from lineman.links.framing import BadMessageError
 from lineman.links.plain_values import decode_plain, encode_plain
+from lineman.sharing.event_channel import CLOCK_TOPIC, EventChannel
 from lineman.sharing.event_messages import (
-    FROM_OTHERS,
     MAX_DATA,
     Event,
     ToAllClients,
@@ -40,6 +40,7 @@ class EventBus:
     Args:
         make_broker: makes the broker; None if the program has this process only.
         make_store: makes the store of shared values.
+        secret: signs what is sent, as of a `Gateway`; None for no signatures.
 
     Attributes:
         published: events and messages for all clients that this process has sent.
@@ -47,10 +48,14 @@ class EventBus:
         users: workers of this process that use it.
     """
 
-    def __init__(self, make_broker: MakeBroker | None, make_store: MakeStore = LocalStore) -> None:
+    def __init__(
+        self,
+        make_broker: MakeBroker | None,
+        make_store: MakeStore = LocalStore,
+        secret: Secret = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._origin = os.urandom(8)
         self._queues: dict[str, list[EventQueue]] = {}
         self._receivers: dict[str, list[OnBroadcast]] = {}
         self._log = LogLimit(logger)
@@ -66,6 +71,8 @@ class EventBus:
         if make_broker is not None:
             subscriber = Subscriber(self._on_message, self._on_state, self._topics)
             self._broker = make_broker(subscriber)
+        keeps_order = self._broker is None or self._broker.keeps_order
+        self._channel = EventChannel(Signer(secret), self._put_out, keeps_order)
 
     @property
     def is_connected(self) -> bool:
@@ -89,9 +96,16 @@ class EventBus:
         return self._unsent + self._slow
 
     @property
+    def refused(self) -> int:
+        """Messages of the broker that were not obeyed."""
+        return self._channel.refused
+
+    @property
     def trouble(self) -> str:
-        """Why the other processes are not reached; empty if they are."""
-        return "" if self._broker is None or self.is_connected else self._broker.trouble
+        """Why the other processes are not reached, or not understood; empty if they are."""
+        if self._broker is None or self.is_connected:
+            return self._channel.trouble
+        return self._broker.trouble
 
     async def start(self) -> None:
         """Connects to the broker; waits until it is reached, two seconds at most.
@@ -132,7 +146,7 @@ class EventBus:
         encoded = encode_plain("the data of the event", data, MAX_DATA)
         for queue in self._queues.get(topic, ()):
             self._put(queue, topic, encoded)
-        return self._send(topic, Event(self._origin, encoded))
+        return self._send(topic, Event(b"", encoded))
 
     def send_to_all_clients(self, worker: str, message: object, key: object) -> bool:
         """Sends a message to the clients of a worker in the other processes.
@@ -153,7 +167,7 @@ class EventBus:
             )
         encoded = encode_plain("the message", message, MAX_DATA)
         of_key = encode_plain("the key", key, MAX_DATA)
-        return self._send(clients_topic(worker), ToAllClients(self._origin, encoded, of_key))
+        return self._send(clients_topic(worker), ToAllClients(b"", encoded, of_key))
 
     def _send(self, topic: str, message: Event | ToAllClients) -> bool:
         self.published += 1
@@ -161,10 +175,14 @@ class EventBus:
         if broker is None:
             return True
         before = broker.dropped
-        broker.publish(topic, encode(message))
+        broker.publish(topic, self._channel.seal(topic, message))
         is_sent = broker.dropped == before
         self._unsent += not is_sent
         return is_sent
+
+    def _put_out(self, topic: str, data: bytes) -> None:
+        if self._broker is not None:
+            self._broker.publish(topic, data)
 
     def _check_thread(self, call: str) -> None:
         if threading.get_ident() != self._thread:
@@ -207,11 +225,13 @@ class EventBus:
                 self._broker.unsubscribe([topic])
 
     def _topics(self) -> Iterable[str]:
-        return [*self._queues, *self._receivers]
+        clock = [CLOCK_TOPIC] if self._channel.is_signed else []
+        return [*self._queues, *self._receivers, *clock]
 
     def _on_state(self, is_connected: bool) -> None:
         if is_connected:
             self._is_reached.set()
+            self._channel.beat()
             if self._was_away:
                 logger.info("events reach the other processes again; %d were lost", self.lost)
         elif self._broker is not None and not self._broker.is_leaving:
@@ -220,8 +240,8 @@ class EventBus:
 
     def _on_message(self, topic: str, payload: bytes) -> None:
         try:
-            message = FROM_OTHERS.decode(payload)
-            if message.origin == self._origin:
+            message = self._channel.open(topic, payload)
+            if message is None:
                 return
             if isinstance(message, ToAllClients):
                 whole, key = decode_plain(message.message), decode_plain(message.key)
@@ -235,7 +255,7 @@ class EventBus:
             self._log.log(
                 logging.WARNING,
                 "bad events",
-                "topic %.80r: no message of a program: %s",
+                "topic %.80r: a message is refused: %s",
                 topic,
                 error,
             )
@@ -260,7 +280,9 @@ def here() -> EventBus | None:
         return None
 
 
-async def join(make_broker: MakeBroker | None, make_store: MakeStore = LocalStore) -> EventBus:
+async def join(
+    make_broker: MakeBroker | None, make_store: MakeStore = LocalStore, secret: Secret = None
+) -> EventBus:
     """The bus of this process; the first worker that needs it starts it, and `leave` ends it.
 
     Raises:
@@ -269,7 +291,7 @@ async def join(make_broker: MakeBroker | None, make_store: MakeStore = LocalStor
     loop = asyncio.get_running_loop()
     bus = _of_loop.get(loop)
     if bus is None:
-        bus = _of_loop[loop] = EventBus(make_broker, make_store)
+        bus = _of_loop[loop] = EventBus(make_broker, make_store, secret)
         bus.users = 1
         try:
             await bus.start()

@@ -14,10 +14,18 @@ MAX_NAME = 256
 
 
 class Event(Message, tag=1):
-    """An event, with its data as MessagePack."""
+    """An event, with its data as MessagePack.
+
+    Attributes:
+        origin: the process that sent it.
+        number, stamp: of a process with a secret: counts its messages, and the time in
+            milliseconds since 1970.
+    """
 
     origin: bytes
     data: bytes
+    number: int = 0
+    stamp: int = 0
 
 
 class ToAllClients(Message, tag=2):
@@ -25,14 +33,25 @@ class ToAllClients(Message, tag=2):
 
     Attributes:
         origin: the process that sent it; its own clients have it already.
+        number, stamp: as of an `Event`.
     """
 
     origin: bytes
     message: bytes
     key: bytes
+    number: int = 0
+    stamp: int = 0
 
 
-FROM_OTHERS = WireFormat(Event | ToAllClients)
+class ClockBeat(Message, tag=3):
+    """The time of a process with a secret."""
+
+    origin: bytes
+    number: int = 0
+    stamp: int = 0
+
+
+FROM_OTHERS = WireFormat(Event | ToAllClients | ClockBeat)
 
 
 def event_topic(event: object) -> str:
