@@ -11,6 +11,8 @@ from pathlib import Path
 
 from lineman_site import sources_only, translations
 from lineman_site.languages import ENGLISH, LANGUAGES
+from lineman_site.pictures import PictureError
+from lineman_site.plots import PlotError
 from lineman_site.staging import Staging
 from lineman_site.translations import TranslationError
 
@@ -42,7 +44,7 @@ def main() -> int:
     try:
         if Staging(ROOT, target / "site-source").write_all(dict(api_pages.pages())):
             shutil.rmtree(target / "site-doctrees", ignore_errors=True)
-    except TranslationError as error:
+    except (TranslationError, PictureError, PlotError) as error:
         print(f"docs: {error}", file=sys.stderr)
         return 1
     status = build(target / "site-source", target / "site-doctrees", target / "site")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from os.path import relpath
 from pathlib import Path, PurePosixPath
 
-from lineman_site import addresses, examples, translations
+from lineman_site import addresses, examples, pictures, plots, translations
 from lineman_site.addresses import Address
 from lineman_site.languages import ENGLISH, LANGUAGES, TRANSLATED, Language
 
@@ -50,6 +50,7 @@ class Staging:
 
         Raises:
             TranslationError: a translated page without an original.
+            PictureError, PlotError: a picture or a plot cannot be drawn.
         """
         self._api = api or {}
         before = {path for path in self.target.rglob("*") if path.is_file()}
@@ -96,6 +97,9 @@ class Staging:
             if read.is_behind:
                 head.append(self._changed(here, LANGUAGES[here.language]))
         head += self._other_languages(here)
+        body = pictures.insert(self.root, path, body)
+        if str(path) == plots.PAGE:
+            body = plots.insert(body)
         body = addresses.rewrite(self.root, path, body, self._used)
         if path == NAMES_PAGE:
             names = "|".join(name.removesuffix(".md") for name in self._api)
