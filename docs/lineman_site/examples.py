@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-LANGUAGES = {".py": "python", ".html": "html", ".js": "javascript", ".json": "json"}
+LANGUAGES = {".py": "python", ".html": "html", ".js": "javascript", ".json": "json", ".php": "php"}
 _ITEM = re.compile(
     r"^- \[(?P<title>[^\]]+)\]\(\.\./\.\./examples/(?P<name>[\w.]+)/?\)", re.MULTILINE
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from lineman.gateway import client_callback_types as ours
     from lineman.worker import ForExit, ForWorker, OfExit, OfWorker
 
+# Seconds that the process for pushes by HTTP waits for its gateway process, and between looks.
+PATIENCE, LOOK = 5.0, 0.02
 ARGUMENTS = {
     "on_worker_start": ("worker",),
     "on_worker_stop": ("worker",),
@@ -315,6 +319,10 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         client = self._client = AsyncGatewayClient(f"unix://{self._path(worker, '0')}")
         _add_facts(worker, client._facts)
         await client.keep_connected()
+        with contextlib.suppress(TimeoutError):  # then pushes get 503 until it is there
+            async with asyncio.timeout(PATIENCE):
+                while not client.is_connected:
+                    await asyncio.sleep(LOOK)
         worker.on_request = HttpPush(client, str(self._options.push_token))
         worker.on_websocket_connect = lambda connection, request: connection.reject(404)
 

@@ -238,7 +238,8 @@ class _ByLink:
     def _up(self) -> Link:
         if self._link is None:
             raise NotReachedError(
-                f"the gateway at {self._path} is not connected", "await connect() first"
+                f"the gateway at {self._path} is not connected",
+                "try again in a moment; a program of your own: await connect() first",
             )
         return self._link
 
