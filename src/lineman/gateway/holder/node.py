@@ -310,6 +310,8 @@ class Node:
         """A client is gone."""
         client: HeldClient = connection.data
         self.orders.clients.pop(client.id, None)
+        if code == closing.SERVICE_RESTART and client.uid is not None:
+            self.routing.expect(client.uid)
         self.orders.registry.remove(client)
         client.is_gone = True
         self.guard.leave(client)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container
 
 from lineman.base.loglimit import LogLimit
 from lineman.errors import UsageError
@@ -50,6 +50,7 @@ class Orders:
         registry: the uids and groups of the clients.
         delivered: messages given to clients.
         elsewhere: which of the uids here other nodes may hold too.
+        expected: uids that count as online here without a client, because it is about to return.
         accepts: whether the members here may get a message with this place in the history of their
             group; None where all come from this process, and none is late.
     """
@@ -71,6 +72,7 @@ class Orders:
         self.registry: Registry[HeldClient] = Registry()
         self.delivered = 0
         self.elsewhere = UidsElsewhere(is_alone=True)
+        self.expected: Container[str] = ()
         self.accepts: Callable[[str, str, int], bool] | None = None
 
     def carry_out(self, order: Order) -> None:
@@ -113,6 +115,10 @@ class Orders:
             except UsageError as error:
                 text = "an order about %r was refused: %s"
                 self._log.log(logging.ERROR, "refused early orders", text, client, error)
+
+    def is_uid_online(self, uid: str) -> bool:
+        """Whether a user has a client here, or one that was asked to connect again."""
+        return bool(self.registry.members_of_uid(uid)) or uid in self.expected
 
     def _deliver(self, data: str | bytes, to: Collection[HeldClient]) -> None:
         # What the protocol of a client cannot say is counted there.

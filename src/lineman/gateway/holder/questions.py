@@ -71,7 +71,7 @@ def _group_size(orders: Orders) -> Callable[[str], int]:
 # By the name of the question; `merging.py` adds the answers of several nodes up.
 _ANSWERS: dict[str, Callable[[Orders, Names], Any]] = {
     "is_online": lambda o, n: n[0] in o.clients,
-    "is_uid_online": lambda o, n: bool(o.registry.members_of_uid(n[0])),
+    "is_uid_online": lambda o, n: o.is_uid_online(n[0]),
     "session": lambda o, n: _of_client(o, n, _session),
     "uid_of_client": lambda o, n: _of_client(o, n, lambda client: client.uid),
     "groups_of_client": lambda o, n: _of_client(o, n, lambda client: sorted(client.groups or ())),
@@ -98,7 +98,7 @@ _ANSWERS: dict[str, Callable[[Orders, Names], Any]] = {
     "all_uids_by_group": lambda o, n: _by_name(
         o.registry.groups(), lambda group: list(o.registry.uids_of_group(group))
     ),
-    "online_of_uids": lambda o, n: [uid for uid in n if o.registry.members_of_uid(uid)],
+    "online_of_uids": lambda o, n: [uid for uid in n if o.is_uid_online(uid)],
     "clients_of_uids": lambda o, n: _by_name(n, lambda uid: _ids(o.registry.members_of_uid(uid))),
     "client_counts_of_groups": lambda o, n: _by_name(n, _group_size(o)),
 }

@@ -91,6 +91,7 @@ class Routing:
                 options.uids_at_once,
             )
             self.orders.elsewhere = self._users.sync.elsewhere
+            self.orders.expected = self._users.expected
         if options.make_broker is not None:
             calls = ClusterCalls(
                 topics=self.orders.registry.topics,
@@ -207,7 +208,7 @@ class Routing:
     async def stop(self) -> None:
         """Tells the other nodes that this one ends."""
         if self._users is not None:
-            self._users.stop()
+            self._users.stop(is_alone=not self._is_ending_alone())
         if self._keeper is not None:
             self._is_leaving = True
             try:
@@ -222,7 +223,7 @@ class Routing:
         if self._keeper is not None:
             self._keeper.sweep()
         if self._users is not None:
-            self._users.sync.sweep()
+            self._users.sweep()
         if self._timers is not None:
             self._timers.sweep()
 
@@ -234,6 +235,11 @@ class Routing:
             self.cluster.tell(node, message)
 
     # Which names are held where.
+
+    def expect(self, uid: str) -> None:
+        """A client of this user is about to leave, because it was asked to connect again."""
+        if self._users is not None and not self._is_ending():
+            self._users.expected.add(uid)
 
     def note_change(self) -> None:
         """Announces the names that are held here, after this turn of the event loop."""
@@ -249,7 +255,8 @@ class Routing:
         if self._keeper is not None:
             self._keeper.gaps.places.forget(names.groups_of(lost))
         if self._users is not None:
-            self._users.sync.note(gained, [] if self._is_ending_alone() else lost)
+            gone = [] if self._is_ending_alone() else lost
+            self._users.note(gained, gone, is_ending=self._is_ending())
 
     def _is_ending_alone(self) -> bool:
         """Whether this process ends and others stay.

@@ -12,6 +12,7 @@ from lineman.gateway.cluster.node_questions import Gathered
 from lineman.gateway.cluster.paced_jobs import PacedJobs
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.presence_sync import PresenceSync
+from lineman.gateway.holder.expected_uids import ExpectedUids
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.registry import Registry
 from lineman.gateway.wire.messages import LinkQuestion
@@ -43,6 +44,7 @@ class UserPresence:
 
     Attributes:
         sync: what this node and the others tell each other.
+        expected: users that were asked to connect again.
     """
 
     def __init__(
@@ -61,10 +63,11 @@ class UserPresence:
         self._loop = asyncio.get_running_loop()
         self._asking_timer: asyncio.TimerHandle | None = None
         self._resync_timer: asyncio.TimerHandle | None = None
+        self.expected = ExpectedUids(registry.uids, self._loop.time)
         self._jobs_paced = PacedJobs(self._tell, self._has_room)
         self.sync = PresenceSync(
             node,
-            registry.uids,
+            self.expected.with_held,
             self._jobs_paced.add,
             on_user,
             self._loop.time,
@@ -83,8 +86,14 @@ class UserPresence:
             SharedUids: self.sync.on_shared_uids,
         }
 
-    def stop(self) -> None:
-        """Tells and asks nothing more."""
+    def stop(self, *, is_alone: bool) -> None:
+        """Tells and asks nothing more.
+
+        Args:
+            is_alone: whether no node stays that would report the users who are expected.
+        """
+        if is_alone and (left := self.expected.late(all_of_them=True)):
+            self.sync.note([], left)
         for timer in (self._asking_timer, self._resync_timer):
             if timer is not None:
                 timer.cancel()
@@ -98,6 +107,24 @@ class UserPresence:
         cluster = self._cluster()
         if cluster is not None:
             cluster.tell(node, message)
+
+    # Users here.
+
+    def note(self, gained: list[str], lost: list[str], *, is_ending: bool) -> None:
+        """Tells the homes which topics this node has begun and ceased to hold.
+
+        Args:
+            gained: the topics that have clients here now.
+            lost: those that have none any more.
+            is_ending: whether this process is stopping: then nobody is expected.
+        """
+        self.sync.note(gained, lost if is_ending else self.expected.gone(gained, lost))
+
+    def sweep(self) -> None:
+        """Takes those offline that are not back in time; called every second."""
+        if late := self.expected.late():
+            self.sync.note([], late)
+        self.sync.sweep()
 
     # What may be out of date.
 
