@@ -1,8 +1,7 @@
 """Plots of the figures on docs/benchmarks.md, from the tables there: no number is written twice.
 
 A plot has a row for each row of the table, and a mark for each column. The axis is logarithmic
-where figures differ by more than a power of ten. The table stays below: it is for readers who do not
-see the plot.
+where X
 """
 
 from __future__ import annotations
