@@ -24,7 +24,6 @@ from lineman.runtime import inner_workers, service_events
 from lineman.runtime.event_methods import EventMethods
 from lineman.runtime.running_worker import RunningWorker
 from lineman.scheduling.job_spec import JobSpec, interval, spec_of
-from lineman.sharing import in_use
 
 if TYPE_CHECKING:  # only workers with TLS need these modules
     from datetime import tzinfo
@@ -136,15 +135,9 @@ class Worker(EventMethods):
             pid_file: the pid file, by which commands find the program; None for `Worker.pid_file`,
                 or for the default, which depends on the script's path.
         """
-        from lineman.runtime.run import ProgramOptions, run_all  # needed once, in few processes
+        from lineman.runtime.run import run_program  # needed once, in few processes
 
-        of_program = ProgramOptions.of(Worker, pid_file)
-        if Worker.all_workers and in_use.is_wanted(Worker.broker):
-            from lineman.runtime import program_hub  # few programs need it
-
-            if (hub := program_hub.options(Worker.all_workers[0])) is not None:
-                program_hub.ProgramHub(Worker(**hub))
-        run_all([worker.runtime for worker in Worker.all_workers], arguments, of_program)
+        run_program(Worker, arguments, pid_file)
 
     @staticmethod
     def stop_all(reason: str = "", *, graceful: bool = False) -> None:
@@ -428,6 +421,9 @@ class Worker(EventMethods):
             ConfigError: an option that cannot work, and the fix.
             UsageError: it runs already, or this process is about to end.
         """
+        from lineman.config.applied_settings import apply_to_worker  # reads a file, perhaps
+
+        apply_to_worker(self)
         given = [listener] if isinstance(listener, socket.socket) else listener
         await self.runtime.start(given, check_files=check_files)
 

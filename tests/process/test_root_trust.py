@@ -402,3 +402,19 @@ def test_a_pid_file_does_not_lie_where_others_swap_directories(
     (theirs / "run").chmod(0o755)
     said = refused(attacked(), "--pid-file", str(theirs / "run" / "app.pid"), *AS_NOBODY)
     assert "other users may replace" in said
+
+
+def test_the_user_in_a_file_of_settings_is_believed_no_more_than_the_program(
+    attacked: Callable[..., App], open_folder: Path
+) -> None:
+    (open_folder / "lineman.toml").write_text("[worker]\nuser = 'root'\n")
+    started = Started(attacked(), *AS_NOBODY)
+    assert started.ask().endswith(f" {NOBODY.pw_uid}")
+    assert "user='root' in the program: --user nobody is what counts" in started.text
+
+
+def test_a_file_of_settings_is_read_with_the_rights_of_the_programs_user(
+    attacked: Callable[..., App], open_folder: Path, victim: Path
+) -> None:
+    (open_folder / "lineman.toml").symlink_to(victim)
+    assert "lineman.toml cannot be read: Permission denied" in refused(attacked(), *AS_NOBODY)

@@ -35,12 +35,13 @@ COMMANDS = {
     "push": "push",
     "bench": "bench",
     "cert": "cert",
+    "config": "config",
     "connect": "connect",
     "doctor": "doctor",
     "proxy": "proxy",
 }
 # The commands that are not about a program.
-OTHERS = frozenset({"bench", "cert", "connect", "doctor", "proxy", "push"})
+OTHERS = frozenset({"bench", "cert", "config", "connect", "doctor", "proxy", "push"})
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -41,6 +41,7 @@ class WorkerDescription(WorkerOptions, Declared):
     secret: ClassVar[str | Sequence[str] | None] = None  # signs what goes over the broker
     uses_events: bool = True  # False: it does without the program's broker
     takes_clients: bool = True
+    takes_settings: bool = True  # False: its options come from the service that it is a part of
     claim: str = ""  # what no other worker of the program may be as well
     push_remedy: str = USE_GATEWAY  # the remedy in messages if it has several processes
 

@@ -24,6 +24,7 @@ from lineman.brokers.base import MakeBroker
 from lineman.brokers.choice import broker_maker, history_store
 from lineman.brokers.embedded import Hub
 from lineman.brokers.history_store import StoreLimits
+from lineman.config.applied_settings import apply_to_gateway
 from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared, refuse_option
 from lineman.config.options import ServiceFields
@@ -89,11 +90,13 @@ class _Pushing(Worker):
     """The worker at which other programs push; it accepts no clients."""
 
     takes_clients = False
+    takes_settings = False
 
 
 class _Holding(Worker):
     """The worker whose processes hold the clients; its node calls for the program's callbacks."""
 
+    takes_settings = False
     of_gateway: _Callbacks
 
     def _has_callback(self, name: str) -> bool:
@@ -180,7 +183,12 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         for name in given:
             if name not in OPTIONS:
                 refuse_option(type(self), name)
-        options = self._options = GatewayOptions(address, context, **given)
+        options, given = apply_to_gateway(
+            {"address": address, "context": context, **given},
+            given.get("name", GatewayOptions.name),
+            GatewayOptions,
+        )
+        self._options = options
         self._refuse(options)
         self.callbacks = _Callbacks()
         self.name = options.name
@@ -195,12 +203,15 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         shared = {key: given[key] for key in SHARED if key in given}
         of_holders = {key: given[key] for key in OF_HOLDERS if key in given}
         of_holders |= {"name": options.name, "reloadable": options.reloadable}
-        self._holding = _Holding(address, context, count=options.gateways, **of_holders)
+        self._holding = _Holding(
+            options.address, options.context, count=options.gateways, **of_holders
+        )
         self._holding.of_gateway = self.callbacks
         self._holding.claim = f"gateway called {self.name!r}"
         self._holding.on_worker_start = self._start_node
         self._holding.on_worker_stop = self._stop_node
         self._serving = Worker(count=options.workers, name=f"{self.name} business", **shared)
+        self._serving.takes_settings = False
         self._holding.push_remedy = self._serving.push_remedy = _PUSH_REMEDY
         self._serving.on_worker_start = self._start_business
         self._serving.on_worker_stop = self._stop_business
@@ -209,6 +220,7 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         self._serving.on_worker_exit = self._business_exited
         if options.gateways > 1 and options.broker is None:
             hub = Worker(name=f"{self.name} hub", reloadable=False, **shared)
+            hub.takes_settings = False
             hub.on_worker_start = self._start_hub
             hub.on_worker_stop = self._stop_hub
         self._pushing = []

@@ -8,9 +8,11 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lineman.config import settings
 from lineman.config.listen_addresses import name_of, texts_of
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import ConfigError, LinemanError
@@ -159,7 +161,8 @@ class _Child:
             loop.create_task(looking.tell(link.counted)),
         ]
         if self._role.settings.get("watch"):
-            watching.append(loop.create_task(watch_files(link.changed)))
+            also = [settings.path_of(os.environ, sys.argv)]
+            watching.append(loop.create_task(watch_files(link.changed, also)))
         await self._ended.wait()
         for task in watching:
             task.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -12,8 +13,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
+from lineman.config import applied_settings
+from lineman.config.worker_description import WorkerDescription
 from lineman.errors import ConfigError, UsageError
 from lineman.process.log import log_setup
 from lineman.process.log.log_setup import LogOptions
@@ -25,6 +28,7 @@ from lineman.process.messages.role import PROGRAM_VARIABLE, Role, take_role
 from lineman.runtime import child
 from lineman.runtime.describe import describe
 from lineman.runtime.running_worker import RunningWorker
+from lineman.sharing import in_use
 
 # The commands that start the program, so that its options must be correct.
 STARTING = ("start", "restart")
@@ -83,8 +87,69 @@ class ProgramOptions:
         return None if self.pid_file is None else os.path.abspath(self.pid_file)
 
 
+def run_program(
+    worker_class: Any, arguments: Sequence[str] | None, pid_file: str | Path | None
+) -> None:
+    """Runs the command of the command line for all workers of the program; does not return.
+
+    Args:
+        worker_class: the class `Worker`, whose attributes belong to the whole program.
+        arguments, pid_file: as for `Worker.run_all`.
+
+    Raises:
+        SystemExit: with status 1 if the configuration cannot work, or with a child's status.
+    """
+    role = take_role()
+    try:
+        is_checked = role is None or role.describes
+        apply_settings(worker_class, worker_class.all_workers, is_checked=is_checked)
+    except ConfigError as error:
+        if role is not None and role.describes:
+            role.tell(functools.partial(_refuse, error))
+        else:
+            print(f"lineman: {error}", file=sys.stderr)
+        sys.exit(0 if role is not None and role.describes else 1)
+    of_program = ProgramOptions.of(worker_class, pid_file)
+    workers: list[Any] = worker_class.all_workers
+    if workers and in_use.is_wanted(worker_class.broker):
+        from lineman.runtime import program_hub  # few programs need it
+
+        if (hub := program_hub.options(workers[0])) is not None:
+            made = worker_class(**hub)
+            made.takes_settings = False
+            program_hub.ProgramHub(made)
+    run_all([worker.runtime for worker in workers], arguments, of_program, role)
+
+
+def apply_settings(
+    worker_class: Any, workers: Sequence[WorkerDescription], *, is_checked: bool = True
+) -> None:
+    """Sets what the file and the environment say.
+
+    Args:
+        worker_class: as for `run_program`.
+        workers: the workers of the program.
+        is_checked: whether settings that no service has read are told.
+
+    Raises:
+        ConfigError: one of them cannot work.
+    """
+    applied_settings.apply_to_program(worker_class)
+    for worker in workers:
+        applied_settings.apply_to_worker(worker)
+    if is_checked:
+        applied_settings.check_names()
+
+
+def _refuse(error: ConfigError) -> NoReturn:
+    raise error
+
+
 def run_all(
-    workers: Sequence[RunningWorker], arguments: Sequence[str] | None, program: ProgramOptions
+    workers: Sequence[RunningWorker],
+    arguments: Sequence[str] | None,
+    program: ProgramOptions,
+    role: Role | None,
 ) -> None:
     """Runs the command of the command line; does not return.
 
@@ -94,7 +159,6 @@ def run_all(
     Raises:
         SystemExit: with status 1 if the configuration cannot work, or with a child's status.
     """
-    role = take_role()
     if not workers:
         raise UsageError("there is no Worker to run; make one before Worker.run_all()")
     if role is None:

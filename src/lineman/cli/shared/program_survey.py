@@ -77,6 +77,10 @@ def read(script: Path, user: str = "", group: str = "", *, opens_files: bool = T
     Raises:
         ConfigError: it cannot be run, or makes no worker.
     """
+    return _read(script, user, group, surveying.ALL if opens_files else surveying.NONE)
+
+
+def _read(script: Path, user: str, group: str, files: str) -> Read:
     if not script.is_file():
         raise ConfigError(f"there is no program {script}", "give the path of your app.py")
     is_root = os.geteuid() == 0
@@ -84,10 +88,14 @@ def read(script: Path, user: str = "", group: str = "", *, opens_files: bool = T
         user, group = _whom_it_runs_as(script)
     rights = Rights(user, group)
     with _telling():
-        if not opens_files or not is_root:
-            files = surveying.ALL if opens_files else surveying.NONE
+        if files != surveying.ALL or not is_root:
             return Read(_ask(script, rights, files), rights)
         return Read(_with_keys(script, rights), rights)
+
+
+def read_options(script: Path, user: str = "", group: str = "") -> Survey:
+    """The same with the options that are in force; no certificate is opened."""
+    return _read(script, user, group, surveying.OPTIONS).survey
 
 
 def _with_keys(script: Path, rights: Rights) -> Survey:

@@ -1,4 +1,4 @@
-"""The process in which `lineman doctor` and `lineman proxy` run a program, to get its description.
+"""The process in which `lineman doctor`, `config` and `proxy` run a program, to describe it.
 
 `python -m lineman.cli.shared.surveying FILES SCRIPT`, started with a role by the caller. It runs
 the program up to the point where it would serve, and ends. FILES is one of `FILES`.
@@ -14,25 +14,38 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lineman.config import checked_options
+from lineman.config import applied_settings, checked_options, shown_options
 from lineman.config.checked_options import CheckedOptions
 from lineman.config.listen_addresses import ListenAddress, name_of
+from lineman.config.settings import OF_PROGRAM
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.gateway import Gateway
-from lineman.process.master.survey import MAX_WORDS, Reaches, Survey, Surveyed, SurveyedAddress
+from lineman.process.master.survey import (
+    MAX_WORDS,
+    Reaches,
+    Survey,
+    Surveyed,
+    SurveyedAddress,
+    SurveyedOption,
+)
 from lineman.process.messages.lines import clean
 from lineman.process.messages.role import take_role
 from lineman.runtime import describe
+from lineman.runtime.run import apply_settings
 from lineman.tls.files import inherited_files
 from lineman.tls.files.pem import read_pem
 from lineman.worker import Worker
 
 # Which certificate files are opened: none, those that this process may read (the caller has the
-# rest), or all.
-NONE, READABLE, ALL = FILES = ("none", "readable", "all")
+# rest), or all. With `OPTIONS` none, and the answer has the options that are in force.
+NONE, READABLE, ALL, OPTIONS = FILES = ("none", "readable", "all", "options")
+
+# The options of the whole program, before it has run.
+_DEFAULTS = {name: getattr(Worker, name) for name in OF_PROGRAM}
 
 _TO_ALL = frozenset({"broadcast", "connections"})
 # The address at which a proxy on the same machine reaches a worker, by the worker's host. A worker
@@ -49,13 +62,37 @@ def main() -> None:
     role = take_role()
     if role is None or len(sys.argv) != 3 or sys.argv[1] not in FILES:
         sys.exit(
-            "lineman.cli.shared.surveying is run by `lineman doctor` and `lineman proxy` alone"
+            "lineman.cli.shared.surveying is run by `lineman doctor`, `config` and `proxy` alone"
         )
     logging.basicConfig(format="%(message)s", level=logging.WARNING)  # the caller shows it
     inherited_files.use(role.files)
     files, script = sys.argv[1], Path(sys.argv[2])
-    role.tell(lambda: survey(script, *workers_of(script), files).to_json())
+    role.tell(lambda: _told(script, files))
     sys.exit(0)
+
+
+def _told(script: Path, files: str) -> dict[str, Any]:
+    workers, reaches = workers_of(script)
+    found = survey(script, workers, reaches, NONE if files == OPTIONS else files)
+    if files == OPTIONS:
+        found = replace(found, options=_options(workers))
+    told: dict[str, Any] = found.to_json()
+    return told
+
+
+def _options(workers: Sequence[Worker]) -> tuple[SurveyedOption, ...]:
+    services = [*applied_settings.gateways]
+    services += [each for worker in workers if (each := applied_settings.apply_to_worker(worker))]
+    shown = [*shown_options.of_program(Worker, _DEFAULTS), *shown_options.of_services(services)]
+    return tuple(
+        SurveyedOption(
+            clean(each.service, describe.MAX_TITLE),
+            each.option,
+            clean(each.value, MAX_WORDS),
+            clean(each.source, MAX_WORDS),
+        )
+        for each in shown
+    )
 
 
 def survey(script: Path, workers: Sequence[Worker], reaches: Reaches, files: str) -> Survey:
@@ -152,6 +189,7 @@ def workers_of(script: Path) -> tuple[list[Worker], Reaches]:
     if not script.is_file():
         raise ConfigError(f"there is no program {script}", "give the path of your app.py")
     before = len(Worker.all_workers)
+    applied_settings.forget()
     with _not_serving() as reached, _as_script(script):
         try:
             runpy.run_path(str(script), run_name="__main__")
@@ -167,6 +205,7 @@ def workers_of(script: Path) -> tuple[list[Worker], Reaches]:
                 f"{script} cannot be read: {type(error).__name__}: {error}",
                 f"run it: python {script}",
             ) from error
+        apply_settings(Worker, Worker.all_workers[before:])
     found = Worker.all_workers[before:]
     del Worker.all_workers[before:]
     if not found:

@@ -15,13 +15,17 @@ from lineman.process.child import usage
 LOOK = 0.4
 
 
-async def watch_files(changed: Callable[[str], None]) -> None:
+async def watch_files(changed: Callable[[str], None], also: Iterable[str] = ()) -> None:
     """Calls `changed` with a path each time files of the program have changed.
 
     Only files that this process has loaded count: its script and the modules that it imports,
     without installed packages.
+
+    Args:
+        changed: gets the path of a file that has changed.
+        also: further files, which need not exist.
     """
-    seen = stamps(program_files())
+    seen = stamps({*program_files(), *also})
     # A file that has changed since the start may have been loaded before the change.
     started = usage.started()
     seen |= {path: 0.0 for path, at in seen.items() if started < at <= time.time()}

@@ -1,4 +1,4 @@
-"""All that `lineman doctor` and `lineman proxy` must know about a program, without its code.
+"""All that `lineman doctor`, `config` and `proxy` must know about a program, without its code.
 Plain data.
 
 As with a description, it comes from a process of the program's user, and is trusted no more than
@@ -82,6 +82,16 @@ class Surveyed:
 
 
 @dataclass(frozen=True, slots=True)
+class SurveyedOption:
+    """One option that is in force, as `config.shown_options` has it."""
+
+    service: Text
+    option: Text
+    value: Words
+    source: Words
+
+
+@dataclass(frozen=True, slots=True)
 class Survey(ToldProgram):
     """A program.
 
@@ -96,6 +106,7 @@ class Survey(ToldProgram):
     workers: Annotated[tuple[Surveyed, ...], Meta(min_length=1, max_length=1000)]
     sends_to_all: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     reaches: Reaches = "run_all"
+    options: Annotated[tuple[SurveyedOption, ...], Meta(max_length=100_000)] = ()
 
     @property
     def places(self) -> tuple[Place, ...]:
