@@ -25,7 +25,15 @@ HIDDEN = {
     "Response": {"check_body", "encode", "has_type", "head", "is_events", "is_whole"},
     "Worker": {
         *("callbacks", "claim", "event_functions", "facts", "jobs"),
-        *("links_directory", "push_remedy", "runtime", "service", "takes_clients", "troubles"),
+        *(
+            "links_directory",
+            "push_remedy",
+            "runtime",
+            "service",
+            "takes_clients",
+            "takes_settings",
+            "troubles",
+        ),
         "uses_events",
     },
 }

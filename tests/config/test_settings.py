@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lineman.config.options import WorkerOptions
-from lineman.config.settings import Setting, Settings, load
+from lineman.config.settings import ConfiguredValue, Settings, load
 from lineman.errors import ConfigError
 from lineman.gateway.gateway_options import GatewayOptions
 
@@ -33,7 +33,7 @@ def settings(text: str = FILE, **variables: str) -> Settings:
     return Settings(tomllib.loads(text), "lineman.toml", variables)
 
 
-def of(found: dict[str, Setting]) -> dict[str, tuple[object, str]]:
+def of(found: dict[str, ConfiguredValue]) -> dict[str, tuple[object, str]]:
     return {name: (each.value, each.source) for name, each in found.items()}
 
 
@@ -49,10 +49,12 @@ def test_the_table_of_a_service_wins_over_that_of_all() -> None:
 
 def test_the_environment_wins_over_the_file_and_a_name_over_none() -> None:
     made = settings(LINEMAN_COUNT="8", LINEMAN_CHAT__COUNT="16")
-    assert made.of_service("worker", "chat", WorkerOptions)["count"] == Setting(
+    assert made.of_service("worker", "chat", WorkerOptions)["count"] == ConfiguredValue(
         16, "LINEMAN_CHAT__COUNT"
     )
-    assert made.of_service("worker", "", WorkerOptions)["count"] == Setting(8, "LINEMAN_COUNT")
+    assert made.of_service("worker", "", WorkerOptions)["count"] == ConfiguredValue(
+        8, "LINEMAN_COUNT"
+    )
 
 
 def test_a_name_is_written_in_capitals_and_underscores() -> None:
@@ -86,7 +88,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("[worker]\ncuont = 2", r"lineman.toml \[worker\] has 'cuont'; fix: did you mean count"),
         ("[worker]\ncount = 'x'", r"lineman.toml \[worker\]: count is 'x'; fix: give the number"),
         ("[worker.chat]\nname = 'x'", r"\[worker.chat\] has 'name'; fix: leave it out"),
-        ("[worker.chat]\nzzz = 1", r"\[worker.chat\] has 'zzz'; fix: see"),
+        ("[worker.chat]\nzzz = 1", r"\[worker.chat\] has 'zzz'; fix: see the reference"),
     ],
 )
 def test_a_wrong_option_is_told_with_its_place(text: str, says: str) -> None:
@@ -164,7 +166,7 @@ def test_the_file_lies_beside_the_program_or_where_the_variable_says(tmp_path: P
     (tmp_path / "other.toml").write_text("[worker]\ncount = 3")
     variables = {"LINEMAN_CONFIG": str(tmp_path / "other.toml")}
     found = load(variables, [script]).of_service("worker", "", WorkerOptions)["count"]
-    assert found == Setting(3, "other.toml [worker]")
+    assert found == ConfiguredValue(3, "other.toml [worker]")
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,18 @@ import pytest
 from lineman import Worker
 from lineman.config.applied_settings import Applied
 from lineman.config.options import WorkerOptions
-from lineman.config.settings import OF_PROGRAM, Setting
+from lineman.config.settings import OF_PROGRAM, ConfiguredValue
 from lineman.config.shown_options import HIDDEN, of_program, of_services
 
 
-def shown(worker: Worker, **found: Setting) -> dict[str, tuple[str, str]]:
+def shown(worker: Worker, **found: ConfiguredValue) -> dict[str, tuple[str, str]]:
     service = Applied("worker", worker.name, WorkerOptions, worker, found)
     return {each.option: (each.value, each.source) for each in of_services([service])}
 
 
 def test_each_option_has_its_value_and_its_source(no_traces: None) -> None:
     worker = Worker("ws://127.0.0.1:1", count=3, passphrase="hush", context={"ssl": {}})
-    rows = shown(worker, count=Setting(3, "LINEMAN_COUNT"))
+    rows = shown(worker, count=ConfiguredValue(3, "LINEMAN_COUNT"))
     assert rows["count"] == ("3", "LINEMAN_COUNT")
     assert rows["address"] == ("'ws://127.0.0.1:1'", "the code")
     assert rows["backlog"][1] == "default"

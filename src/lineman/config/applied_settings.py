@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lineman.config.options import WorkerOptions
-from lineman.config.settings import Setting, Settings, load
+from lineman.config.settings import ConfiguredValue, Settings, load
 from lineman.config.worker_description import WorkerDescription
 
 logger = logging.getLogger("lineman")
@@ -34,7 +34,7 @@ class Applied:
     name: str
     declared: type
     options: object
-    found: Mapping[str, Setting]
+    found: Mapping[str, ConfiguredValue]
 
 
 # The gateways of this process' program; of workers `apply_to_worker` returns it.

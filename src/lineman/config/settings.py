@@ -47,7 +47,7 @@ _ALIKE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ConfiguredValue:
     """A value of an option that the code did not give.
 
     Attributes:
@@ -99,7 +99,7 @@ class Settings:
             )
         return found
 
-    def of_program(self) -> dict[str, Setting]:
+    def of_program(self) -> dict[str, ConfiguredValue]:
         """The settings of the whole program, by the name of the attribute of `Worker`.
 
         Raises:
@@ -111,17 +111,17 @@ class Settings:
                 raise ConfigError(
                     f"{self._file} [{PROGRAM}] has {name!r}", _meant(name, OF_PROGRAM)
                 )
-            found[name] = Setting(value, f"{self._file} [{PROGRAM}]")
+            found[name] = ConfiguredValue(value, f"{self._file} [{PROGRAM}]")
         for name in OF_PROGRAM:
             variable = PREFIX + name.upper()
             text = self._variables.get(variable)
             if text is not None:
                 self._read_variables.add(variable)
                 number = name in _NUMBERS_OF_PROGRAM and text.isdecimal()
-                found[name] = Setting(int(text) if number else text, variable)
+                found[name] = ConfiguredValue(int(text) if number else text, variable)
         return found
 
-    def of_service(self, kind: str, name: str, declared: type) -> dict[str, Setting]:
+    def of_service(self, kind: str, name: str, declared: type) -> dict[str, ConfiguredValue]:
         """The settings of one service, by option.
 
         Args:
@@ -133,7 +133,7 @@ class Settings:
             ConfigError: an option does not exist, or the value cannot work.
         """
         options = {each.name: each for each in fields(declared) if each.name not in _FIXED}
-        found: dict[str, Setting] = {}
+        found: dict[str, ConfiguredValue] = {}
         self._names[kind].append(name)
         self._known.update(options)
         table = self._tables[kind]
@@ -155,7 +155,7 @@ class Settings:
 
     def _take(
         self,
-        found: dict[str, Setting],
+        found: dict[str, ConfiguredValue],
         options: Mapping[str, Field[Any]],
         table: Mapping[str, Any],
         source: str,
@@ -213,7 +213,7 @@ class Settings:
         return f"the variable {variable} is no setting of this program, and does nothing"
 
 
-def _checked(option: Field[Any], make: Any, source: str) -> Setting:
+def _checked(option: Field[Any], make: Any, source: str) -> ConfiguredValue:
     kind: OptionKind | None = option.metadata.get("kind")
     try:
         value = make()
@@ -221,7 +221,7 @@ def _checked(option: Field[Any], make: Any, source: str) -> Setting:
             kind.check(option.name, value)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error.seen}", error.fix) from None
-    return Setting(value, source)
+    return ConfiguredValue(value, source)
 
 
 def _is_service(options: Mapping[str, object], name: str, value: object) -> bool:
@@ -243,7 +243,11 @@ def _meant(name: str, known: Iterable[str]) -> str:
     if name in _FIXED:
         return "leave it out: the name of a service chooses the table, as [worker.chat]"
     close = _close(name, known)
-    return f"did you mean {close}?" if close else "see docs/reference/worker.md for the options"
+    return (
+        f"did you mean {close}?"
+        if close
+        else "see the reference for the options of a Worker and a Gateway"
+    )
 
 
 def path_of(environment: Mapping[str, str], arguments: Sequence[str]) -> str:

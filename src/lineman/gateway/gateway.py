@@ -185,7 +185,7 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
                 refuse_option(type(self), name)
         options, given = apply_to_gateway(
             {"address": address, "context": context, **given},
-            given.get("name", GatewayOptions.name),
+            str(given.get("name", GatewayOptions.name)),
             GatewayOptions,
         )
         self._options = options
