@@ -29,6 +29,8 @@ def test_each_option_has_its_value_and_its_source(no_traces: None) -> None:
 def test_the_programs_own_are_shown_too(monkeypatch: pytest.MonkeyPatch) -> None:
     defaults = {name: getattr(Worker, name) for name in OF_PROGRAM}
     monkeypatch.setattr(Worker, "broker", "nats://me:hush@127.0.0.1")
+    monkeypatch.setattr(Worker, "secret", "hush-hush-hush-hush")
     rows = {each.option: (each.value, each.source) for each in of_program(Worker, defaults)}
     assert rows["broker"] == ("'nats://me:***@127.0.0.1'", "the code")
+    assert rows["secret"] == (HIDDEN, "the code")
     assert rows["log_format"] == ("'text'", "default")

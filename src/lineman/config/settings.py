@@ -33,7 +33,7 @@ KINDS = ("worker", "gateway")
 # The options of the whole program, which are attributes of the class `Worker`.
 OF_PROGRAM = (
     "log_file", "log_format", "log_level", "log_max_size", "log_keep", "metrics", "signals",
-    "broker", "service_name",
+    "broker", "service_name", "secret",
 )  # fmt: skip
 _NUMBERS_OF_PROGRAM = ("log_max_size", "log_keep")
 # The name chooses the table, so no table sets it.

@@ -72,7 +72,7 @@ def of_program(worker_class: Any, defaults: Mapping[str, object]) -> Iterator[Sh
         source = DEFAULT if value == defaults[name] else CODE
         if name in found:
             source = found[name].source
-        yield ShownOption(PROGRAM, name, _text(value, False), source)
+        yield ShownOption(PROGRAM, name, _text(value, name in _SECRET), source)
 
 
 def _text(value: object, is_secret: bool) -> str:
