@@ -17,6 +17,11 @@ if CHOICE not in ("auto", "required", "no"):
     raise SystemExit(f"LINEMAN_COMPILE is {CHOICE!r}; give auto, required or no")
 SOURCES = Path("src")
 COMPILED = (
+    "lineman/asgi/answer_lines",
+    "lineman/asgi/app_calls",
+    "lineman/asgi/http_exchange",
+    "lineman/asgi/scopes",
+    "lineman/asgi/websocket_exchange",
     "lineman/gateway/holder/held_client",
     "lineman/gateway/business/link_receiver",
     "lineman/gateway/holder/dispatch",
@@ -49,6 +54,7 @@ COMPILED = (
     "lineman/net/connection/counters",
     "lineman/net/loop/turn",
     "lineman/net/connection/unfinished",
+    "lineman/net/connection/app_requests",
     "lineman/net/connection/http_stage",
     "lineman/net/connection/plain_requests",
     "lineman/net/loop/delay",

@@ -22,7 +22,7 @@ FLOORS: list[set[str]] = [
     {"net", "links"},
     {"scheduling"},
     {"brokers", "config"},
-    {"sharing"},
+    {"asgi", "sharing"},
     {"runtime"},
     {"client", "worker"},
     {"metrics"},

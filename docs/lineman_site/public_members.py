@@ -19,7 +19,7 @@ HIDDEN = {
     "Job": {"__init__", "begin", "has_begun", "key", "retire"},
     "Dialer": {"callbacks"},
     "Gateway": {"all_names", "callbacks"},
-    "Headers": {"forget_looks"},
+    "Headers": {"encode", "forget_looks"},
     "ReconnectingLine": {"begin", "is_done", "is_used"},
     "EventStream": {"check_body", "encode", "has_type", "head", "is_events", "is_whole"},
     "Response": {"check_body", "encode", "has_type", "head", "is_events", "is_whole"},

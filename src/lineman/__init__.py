@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lineman.config.options import WorkerOptions
     from lineman.errors import (
         AddressInUseError,
+        ClientGoneError,
         ConfigError,
         ConnectError,
         ConnectionLost,
@@ -70,6 +71,7 @@ __all__ = [
     "CertificateInfo",
     "CertificateStatus",
     "Client",
+    "ClientGoneError",
     "ClientOptions",
     "ClientTls",
     "ConfigError",
@@ -134,6 +136,7 @@ _HOMES = {
     "CertificateStatus": "tls.serving.live_certificates",
     "Client": "gateway.business.gateway_client",
     "ClientOptions": "client.client_options",
+    "ClientGoneError": "errors",
     "ClientTls": "protocols.proxies.proxy_header",
     "ConfigError": "errors",
     "ConnectError": "errors",

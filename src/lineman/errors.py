@@ -94,6 +94,13 @@ class ConnectionLost(LinemanError):
         self.reason = reason
 
 
+class ClientGoneError(ConnectionLost, OSError):
+    """An application sends something, and its client has gone; nobody must act.
+
+    It is an `OSError` too, as ASGI wants it: frameworks catch it.
+    """
+
+
 class NotReachedError(ConfigError):
     """A gateway, its broker or a master is not there, or has not answered in time.
 

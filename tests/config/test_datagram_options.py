@@ -25,6 +25,7 @@ OTHER: dict[str, Any] = {
     "real_ip_header": "x-real-ip", "slow_readers": "latest", "socket_mode": 0o600,
     "ssl_context": ssl.create_default_context(), "subprotocols": ["chat"], "tls": "dev",
     "tls_policy": "modern", "transport": "ssl", "trusted_proxies": ["127.0.0.1"],
+    "app": "main:app", "lifespan": "on", "root_path": "/api",
     "start_tls": True, "verify_client": "required",
 }  # fmt: skip
 TAKEN = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lineman.base import option_kinds
 from lineman.base.address import Address
 from lineman.base.option_kinds import names_of
-from lineman.config import datagram_options, http_options, listen_addresses
+from lineman.config import app_options, datagram_options, http_options, listen_addresses
 from lineman.config.callback_slots import ARGUMENTS
 from lineman.config.listen_addresses import ListenAddress
 from lineman.config.options import WorkerOptions
@@ -70,6 +70,13 @@ class CheckedOptions:
     def urls(self) -> list[str]:
         """The addresses for clients, with the schemes that they use."""
         return [each.url for each in self.addresses]
+
+    def with_ports(self, listeners: Sequence[socket.socket]) -> tuple[ListenAddress, ...]:
+        """The addresses with the ports that their sockets have got."""
+        return tuple(
+            each if each.address.path else each.with_port(listener.getsockname()[1])
+            for each, listener in zip(self.addresses, listeners, strict=True)
+        )
 
     def with_address(self, text: str) -> CheckedOptions:
         """The same with one more address, behind the others.
@@ -126,6 +133,7 @@ def read(
         datagram_options.refuse_others(worker, listens[0].address)
     elif not any(each.has_http for each in listens):
         _refuse_websocket_options(worker, listens[0].address)
+    app_options.check(worker, listens)
     http_options.check(worker, listens)
     _refuse_start_tls_without_use(worker, listens)
     if not any(each.address.protocol == "udp" for each in listens):
@@ -213,9 +221,10 @@ def _refuse_proxies_that_nobody_trusts(worker: WorkerDescription) -> None:
 
 
 def _with_origins(worker: WorkerOptions, listen: ListenAddress) -> ListenAddress:
-    address = listen.address
-    own = None if not address.host or address.is_tls else (address.host, address.port)
-    return replace(listen, origins=OriginPolicy(worker.origins, own))
+    at = listen.address
+    own = None if not at.host or at.is_tls else (at.host, at.port)
+    given = ["*"] if worker.origins is None and worker.app is not None else worker.origins
+    return replace(listen, origins=OriginPolicy(given, own))
 
 
 def tls_files(worker: WorkerDescription) -> list[str]:

@@ -26,7 +26,9 @@ _OF_TLS = frozenset({
     *names_of(TlsFields), "acme", "acme_ca", "acme_directory_path", "domains", "start_tls", "tls",
     "transport",
 })  # fmt: skip
-_OF_HTTP = frozenset({"max_head_size", "origins", "real_ip_header", "subprotocols"})
+_OF_HTTP = frozenset({
+    "app", "lifespan", "max_head_size", "origins", "real_ip_header", "root_path", "subprotocols",
+})  # fmt: skip
 
 
 def refuse_others(worker: WorkerDescription, address: Address) -> None:

@@ -25,7 +25,7 @@ def check(worker: WorkerDescription, listens: Sequence[ListenAddress]) -> None:
             something is given that is never used.
     """
     plain = [each for each in listens if each.address.protocol == "http"]
-    if not plain:
+    if not plain or worker.app is not None:  # an application serves both at any of them
         return
     answers = worker._has_callback("on_request") or worker._has_callback("on_worker_start")
     if not answers:

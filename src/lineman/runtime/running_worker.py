@@ -19,17 +19,26 @@ from lineman.net.connection.broadcast import broadcast
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.endpoint import Endpoint
 from lineman.net.datagrams.send_to import send_to
+from lineman.net.listening.bind import listen_again
 from lineman.net.listening.proxy_lists import ListWatch
 from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
-from lineman.runtime import certificate_reload, inner_workers, memory, service_events, starting
+from lineman.runtime import (
+    certificate_reload,
+    inner_workers,
+    memory,
+    served_apps,
+    service_events,
+    starting,
+)
 from lineman.scheduling import seat_duty
 from lineman.scheduling.timekeeper import Timekeeper
 from lineman.sharing import in_use
 from lineman.tls.openssl.tickets import TicketSecret
 
-if TYPE_CHECKING:  # only workers with TLS need these modules
+if TYPE_CHECKING:  # few workers need these modules
+    from lineman.asgi.applications import Applications
     from lineman.net.stream.tlsstream import Challenges
     from lineman.runtime.inner_workers import Host
     from lineman.runtime.worker_certificates import Certifier
@@ -68,6 +77,7 @@ class RunningWorker:
         self.events: WorkerEvents | None = None
         self.before_finish: Callable[[float], Awaitable[None]] | None = None
         self.tell_split: Callable[[], object] | None = None
+        self._apps: Applications | None = None
         self._certifier: Certifier | None = None
         self._secret: TicketSecret | None = None
         self._own_secret: TicketSecret | None = None
@@ -158,7 +168,7 @@ class RunningWorker:
         try:
             if given is None:
                 await self._open(plan, host, listeners)
-            plan = replace(plan, addresses=_with_ports(plan, listeners))
+            plan = replace(plan, addresses=plan.with_ports(listeners))
             if plan.acme is not None:
                 plan = await self._certify(plan, plan.acme, listeners)
             self.plan = plan
@@ -168,6 +178,7 @@ class RunningWorker:
             self._is_starting = True
             await self._keep_time(self.service)
             await starting.run(self.worker.callbacks.on_worker_start, self.worker)
+            self._apps = await served_apps.start(self.worker, plan, self.service)
         except BaseException:
             await self._end_certifier()
             if host is not None:
@@ -175,6 +186,7 @@ class RunningWorker:
             for listener in listeners:
                 listener.close()
             self.remove_socket_file()
+            await self._end_apps(1.0)
             await self._end_time()
             if self.service is not None:
                 self.service.close()
@@ -226,7 +238,7 @@ class RunningWorker:
         with seat_duty.listening_begins():
             for each, listener in zip(self.plan.addresses, listeners, strict=True):
                 if not each.address.path and listener.type is socket.SOCK_STREAM:
-                    _listen_again(listener, self.plan.limits.backlog)
+                    listen_again(listener, self.plan.limits.backlog)
                 self.service.listen(listener, self._endpoint(each, self.plan))
                 logger.info("listening on %s", each.url)
         self._is_accepting = True
@@ -306,6 +318,7 @@ class RunningWorker:
             listen.is_tls,
             listen.origins,
             plan.given.start_tls and listen.may_start_tls,
+            plan.given.app is not None,
         )
 
     async def _keep_time(self, service: Service) -> None:
@@ -326,6 +339,11 @@ class RunningWorker:
             await events.end()
         if time is not None:
             time.close()
+
+    async def _end_apps(self, timeout: float) -> None:
+        apps, self._apps = self._apps, None
+        if apps is not None:
+            await apps.stop(timeout)
 
     async def _end_certifier(self) -> None:
         certifier, self._certifier = self._certifier, None
@@ -364,6 +382,7 @@ class RunningWorker:
             host.leave(self)
         await self._end_certifier()
         await inner_workers.end(self, service, timeout, drain, code)
+        await self._end_apps(deadline - loop.time())
         if self.before_finish is not None:
             await self.before_finish(deadline - loop.time())
         if time is not None:
@@ -411,22 +430,6 @@ def _service(
         client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
         proxy_protocol=plan.given.proxy_protocol,
         slow_readers=plan.slow_readers,
-    )
-
-
-def _listen_again(listener: socket.socket, backlog: int) -> None:
-    """Has a socket listen where the process before has called `unlisten`."""
-    if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        listener.listen(backlog)
-
-
-def _with_ports(
-    plan: CheckedOptions, listeners: Sequence[socket.socket]
-) -> tuple[ListenAddress, ...]:
-    """The addresses with the ports that they have got."""
-    return tuple(
-        each if each.address.path else each.with_port(listener.getsockname()[1])
-        for each, listener in zip(plan.addresses, listeners, strict=True)
     )
 
 

@@ -42,8 +42,13 @@ class StartFailedError(RuntimeError):
     """`on_worker_start` raised an exception that would end the process without a message."""
 
 
-async def run(callback: Callable[..., Any] | None, worker: object) -> None:
+async def run(callback: Callable[..., Any] | None, worker: object, name: str = "") -> None:
     """Calls `on_worker_start`, and awaits it if it is `async def`.
+
+    Args:
+        callback: it, or whatever else is done before the worker is ready; None for nothing.
+        worker: its argument.
+        name: what it is, for messages; empty for `on_worker_start`.
 
     Raises:
         StartFailedError: it called `sys.exit()`, was cancelled from within, or the like.
@@ -53,7 +58,7 @@ async def run(callback: Callable[..., Any] | None, worker: object) -> None:
         return
     task = asyncio.current_task()
     cancelled = 0 if task is None else task.cancelling()
-    name = _named(callback)
+    name = name or _named(callback)
     coroutines: list[Any] = []
     timer = await _begin(name, coroutines)
     try:

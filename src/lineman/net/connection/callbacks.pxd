@@ -12,3 +12,4 @@ cdef class Callbacks:
     cdef public object on_buffer_drain
     cdef public object on_request
     cdef public bint takes_event_streams
+    cdef public object app

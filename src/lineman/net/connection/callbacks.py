@@ -34,9 +34,12 @@ class Callbacks:
 
     Attributes:
         takes_event_streams: whether `on_request` may open streams of events.
+        app: an application that answers requests, or opens websockets, in place of them (see
+            `app_requests.AppCalls`); None without one.
     """
 
     __slots__ = (
+        "app",
         "on_buffer_drain",
         "on_buffer_full",
         "on_close",
@@ -66,6 +69,7 @@ class Callbacks:
         self.on_buffer_drain: Callback | None = None
         self.on_request: Callback | None = None
         self.takes_event_streams = True
+        self.app: Any = None
 
     def with_own(self, name: str, function: Callback | None) -> Callbacks:
         """The functions of a connection that has one of its own."""

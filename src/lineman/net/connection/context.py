@@ -216,6 +216,14 @@ class ConnectionContext:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def hold(self, task: asyncio.Task[Any]) -> None:
+        """As `keep`, for one that calls `let_go` at its end, which costs less."""
+        self._tasks.add(task)
+
+    def let_go(self, task: asyncio.Task[Any]) -> None:
+        """Holds a task no more."""
+        self._tasks.discard(task)
+
     def note_failure(self, what: str, error: BaseException) -> None:
         """Counts and logs what the program raised where nobody else takes it.
 

@@ -19,6 +19,7 @@ class Endpoint:
         is_tls: whether connections begin with TLS.
         origins: who may connect from a browser.
         may_start_tls: whether they begin in the clear, and may go on with TLS.
+        has_app: whether an application answers, which has websockets at `http` addresses as well.
 
     Attributes:
         has_websockets: whether HTTP may become a websocket there.
@@ -37,11 +38,13 @@ class Endpoint:
         is_tls: bool = False,
         origins: OriginPolicy | None = None,
         may_start_tls: bool = False,
+        has_app: bool = False,
     ) -> None:
         self.address = address
         self.scheme = scheme
         self.protocol = protocol
-        self.has_websockets = protocol is None and scheme not in ("http", "https")
+        is_for_requests = scheme in ("http", "https") and not has_app
+        self.has_websockets = protocol is None and not is_for_requests
         self.is_tls = is_tls
         self.http_scheme = "https" if is_tls else "http"
         self.origins = origins or OriginPolicy(None)

@@ -2,12 +2,12 @@ cimport cython
 
 from lineman.net.connection.lifecycle cimport Lifecycle
 from lineman.net.connection.context cimport ConnectionContext
-from lineman.net.connection.plain_requests cimport PlainRequests
+from lineman.net.connection.app_requests cimport AppRequests
 from lineman.protocols.interface cimport Upgrade
 from lineman.protocols.websocket.fast_handshake cimport Opening
 from lineman.protocols.websocket.opening_session cimport OpeningSession
 
-cdef class HttpStage(PlainRequests):
+cdef class HttpStage(AppRequests):
     cdef object _refusal
 
     @cython.locals(connection=Lifecycle, session=OpeningSession, upgrade=Upgrade)

@@ -13,9 +13,8 @@ from typing import Any
 
 from lineman.base.loglimit import kind_of
 from lineman.errors import HttpError, UsageError
-from lineman.net.connection.plain_requests import PlainRequests
+from lineman.net.connection.app_requests import AppRequests
 from lineman.net.connection.unopened import Unopened
-from lineman.net.stream.stream_status import PAUSED_BY_HANDSHAKE
 from lineman.protocols.http.http_session import TlsClientError
 from lineman.protocols.http.requests import Request
 from lineman.protocols.http.responses import Response
@@ -26,7 +25,7 @@ from lineman.protocols.websocket.fast_handshake import Opening
 from lineman.protocols.websocket.origins import OWN, Standing, without_identity
 
 
-class HttpStage(PlainRequests):
+class HttpStage(AppRequests):
     """Answers plain requests, and turns one into a websocket.
 
     Args:
@@ -38,6 +37,7 @@ class HttpStage(PlainRequests):
 
     def __init__(self, connection: Unopened, since: float) -> None:
         self._begin_requests(connection, since)
+        self._begin_app()
         self._refusal: Response | None = None
 
     @property
@@ -53,7 +53,7 @@ class HttpStage(PlainRequests):
         """
         connection, session = self._connection, self._session
         if session.request is not None:
-            self._hold(bytes(data))
+            self._take_more(bytes(data))
             return None
         if session.is_idle and len(data):
             session.wake(connection.service.wheel.now)
@@ -68,7 +68,7 @@ class HttpStage(PlainRequests):
             if self.is_waiting or connection.poller.turn.spend():
                 rest = session.rest(data)
                 if self.is_answering:
-                    self._hold(rest)
+                    self._take_more(rest)
                 elif rest or not self.is_waiting:
                     connection.keep(rest)
                 break
@@ -155,6 +155,8 @@ class HttpStage(PlainRequests):
                 self._refuse(request, error, error.text)
             else:
                 return self._judge(request, checkup.QUESTION in request.headers)
+        elif service.callbacks.app is not None and service.callbacks.app.takes_requests:
+            self._call_app(request)
         elif service.callbacks.on_request is None:
             no_websocket = connection.endpoint.has_websockets
             connection.refuse(handshake.plain_request_error() if no_websocket else _unanswered())
@@ -186,6 +188,8 @@ class HttpStage(PlainRequests):
             *peer, request.headers, service.trusted_proxies, service.real_ip_header
         )
         self._claims = client.claims
+        if client.is_untold and service.callbacks.app is not None:
+            client = forwarded.ClientAddress(*peer)  # a client on the proxy's own machine
         if client.claims:
             service.tell_once("claims", "%s", client.problem)
         elif client.problem is not None and checkup.QUESTION not in request.headers:
@@ -200,13 +204,6 @@ class HttpStage(PlainRequests):
             request.scheme = forwarded.scheme(request.headers) or request.scheme
         connection.remote_ip = request.remote_ip = client.ip
         connection.remote_port = request.remote_port = client.port
-
-    # Waiting for a decision.
-
-    def _wait(self) -> None:
-        self.is_waiting = True
-        self._connection.service.newcomers.pop(self._connection, None)  # it waits for us
-        self._connection.pause(PAUSED_BY_HANDSHAKE)
 
     # The handshake.
 
@@ -285,6 +282,9 @@ class HttpStage(PlainRequests):
         if refusal is not None:
             connection.refuse(refusal)
             return None
+        if service.callbacks.app is not None and service.callbacks.app.takes_websockets:
+            self._call_app_for_websocket()
+            return None
         callback = service.callbacks.on_websocket_connect
         if callback is None:
             return self._accept()
@@ -328,6 +328,30 @@ class HttpStage(PlainRequests):
             return None
         return self._session.upgrade(service.limits, service.compression)
 
+    def accept_websocket(self, subprotocol: str | None, headers: list[tuple[str, str]]) -> bool:
+        """Opens the websocket; False where that is not possible any more.
+
+        Raises:
+            UsageError: the subprotocol or a header is wrong; nothing has happened.
+        """
+        connection: Any = self._connection
+        if connection.is_over:
+            return False
+        if subprotocol is not None:
+            self._session.choose_subprotocol(connection.request, subprotocol)
+        for name, value in headers:
+            self._session.add_header(name, value)
+        if subprotocol is not None:
+            connection.subprotocol = subprotocol
+        exchange, self._exchange = self._exchange, None
+        self._stop_waiting()
+        upgrade = self._accept()
+        if upgrade is None:
+            return False
+        connection.hand_to(connection.service.callbacks.app.websocket_callbacks, exchange)
+        connection.upgrade(upgrade)
+        return True
+
     def reject(self, status: int, body: str) -> None:
         """Has the handshake refused when the callback has returned."""
         if not 400 <= status <= 599 and not 300 <= status <= 399:
@@ -358,6 +382,8 @@ class HttpStage(PlainRequests):
             return again
         if was_idle:
             connection.finish()
+            return 0.0
+        if self._give_up_decision():
             return 0.0
         connection.service.log.log(
             logging.INFO,

@@ -208,6 +208,16 @@ class Peer(Handler):
     def _use_callbacks(self, callbacks: Callbacks) -> None:
         self._callbacks = callbacks
 
+    def hand_to(self, callbacks: Callbacks, data: object) -> None:
+        """Has an application get what comes.
+
+        Args:
+            callbacks: its functions.
+            data: what `data` is from now on.
+        """
+        self._use_callbacks(callbacks)
+        self._data = data
+
     def _use_limits(self, limits: Limits) -> None:
         self._limits = limits
 

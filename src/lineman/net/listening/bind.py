@@ -164,3 +164,9 @@ def _explained(address: Address, error: OSError, how_to_stop: Callable[[int], st
             "listen on 0.0.0.0 or on one that `ip address` shows",
         )
     return ConfigError(seen, "see the error, and `ip address` for this machine's addresses")
+
+
+def listen_again(listener: socket.socket, backlog: int) -> None:
+    """Has a socket listen where the process before has called `unlisten`."""
+    if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        listener.listen(backlog)

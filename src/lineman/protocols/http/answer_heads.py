@@ -19,6 +19,14 @@ def status_line(status: int) -> str:
     return f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n"
 
 
+_STATUS_LINES = {code: status_line(code).encode() for code in _REASONS}
+
+
+def encoded_status_line(status: int) -> bytes:
+    """The same as bytes."""
+    return _STATUS_LINES.get(status) or status_line(status).encode()
+
+
 def encode_headers(pairs: Iterable[tuple[str, str]], reserved: frozenset[str]) -> str:
     """Header lines, each with its line end.
 

@@ -4,6 +4,7 @@ cdef class Headers:
     cdef list _lines
     cdef dict _index
     cdef bytes _head
+    cdef list _encoded
 
     cdef _find(self, name)
     cdef _search(self, name)

@@ -27,12 +27,19 @@ class Headers:
         lines: name and value of each line, the value without the blanks around it; None to read
             them in `head` when they are asked for.
         head: from the request line to the empty line, well-formed.
+        encoded: the lines as they came, the value with the blanks behind it; None without them.
     """
 
-    __slots__ = ("_head", "_index", "_lines")
+    __slots__ = ("_encoded", "_head", "_index", "_lines")
 
-    def __init__(self, lines: list[tuple[str, str]] | None, head: bytes = b"") -> None:
+    def __init__(
+        self,
+        lines: list[tuple[str, str]] | None,
+        head: bytes = b"",
+        encoded: list[tuple[bytes, bytes]] | None = None,
+    ) -> None:
         self._lines = lines
+        self._encoded = encoded
         # By name in small letters: all of `lines`, or what was asked of the head. Built at the
         # first look-up; one value needs no list, and None is a name that is not there.
         self._index: dict[str, str | list[str] | None] | None = None
@@ -112,6 +119,21 @@ class Headers:
         lines = self._head.decode("latin-1").split("\r\n")[1:-2]
         return [
             (name, value.strip(" \t")) for name, _, value in (one.partition(":") for one in lines)
+        ]
+
+    def encode(self) -> list[tuple[bytes, bytes]]:
+        """Every line in order, as bytes, the names in small letters."""
+        if self._encoded is not None:
+            return [(name.lower(), value.rstrip(b" \t")) for name, value in self._encoded]
+        if self._lines is not None:
+            return [
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in self._lines
+            ]
+        lines = self._head.split(b"\r\n")[1:-2]
+        return [
+            (name.lower(), value.strip(b" \t"))
+            for name, _, value in [line.partition(b":") for line in lines]
         ]
 
     def keys(self) -> list[str]:

@@ -12,6 +12,7 @@ cdef class HttpSession(Session):
     cdef readonly bint is_over
     cdef readonly bint sends_body
     cdef readonly bint ends_by_closing
+    cdef public bint streams
     cdef bint _is_chunked
     cdef bint _keeps
     cdef object _limits
@@ -34,3 +35,5 @@ cdef class HttpSession(Session):
     cdef bint _may_keep(self, bint may_keep) except -1
     cdef _answered(self, bint keeps, double now)
     cpdef bytes refuse(self, error)
+    cpdef take_body(self, bytes data)
+    cpdef bytes begin_encoded(self, int status, bytes lines, long long length, bint may_keep)

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from lineman.errors import HttpError
 from lineman.protocols.events import PROGRESS, Progress, Reply
-from lineman.protocols.http.answer_heads import error_response
+from lineman.protocols.http.answer_heads import encoded_status_line, error_response
 from lineman.protocols.http.http_messages import Request
+from lineman.protocols.http.incoming_body import IncomingBody
 from lineman.protocols.http.requests import CONTINUE, RequestParser
 from lineman.protocols.http.responses import Response
 from lineman.protocols.interface import Session
@@ -96,11 +97,24 @@ class HttpSession(Session):
         has_more: see `Session`.
         sends_body: whether the answer that was begun has a body.
         ends_by_closing: whether only the end of the connection says where that body ends.
+        streams: whether a request comes out with its head, and its body is an `IncomingBody`; to
+            be set before the first bytes.
     """
 
     __slots__ = (
-        "_is_chunked", "_keeps", "_limits", "_parser", "_position", "_requests", "_since",
-        "ends_by_closing", "is_idle", "is_over", "request", "sends_body",
+        "_is_chunked",
+        "_keeps",
+        "_limits",
+        "_parser",
+        "_position",
+        "_requests",
+        "_since",
+        "ends_by_closing",
+        "is_idle",
+        "is_over",
+        "request",
+        "sends_body",
+        "streams",
     )  # fmt: skip
 
     def __init__(self, limits: HttpLimits, since: float) -> None:
@@ -118,6 +132,7 @@ class HttpSession(Session):
         self.is_idle = False
         self.is_over = False
         self.sends_body = self.ends_by_closing = self._is_chunked = self._keeps = False
+        self.streams = False
 
     # What comes.
 
@@ -165,7 +180,7 @@ class HttpSession(Session):
                 return TlsClientError()
             limits = self._limits
             self._parser = RequestParser(
-                limits.max_head_size, limits.max_message_size, limits.max_upload_size
+                limits.max_head_size, limits.max_message_size, limits.max_upload_size, self.streams
             )
         start = self._position
         self._position = min(start + _PIECE, len(data))
@@ -173,6 +188,25 @@ class HttpSession(Session):
         if len(self._requests) > MAX_PIPELINED:
             return HttpError(400, "Too many requests sent without waiting.")
         return None
+
+    @property
+    def has_open_body(self) -> bool:
+        """Whether more may come of the body of the request that waits for its answer."""
+        body = None if self.request is None else self.request.body
+        return isinstance(body, IncomingBody) and body.is_open
+
+    def take_body(self, data: bytes) -> HttpError | None:
+        """Takes bytes while `has_open_body`; what follows the body waits for `next`.
+
+        Returns:
+            What is wrong with them; the request is still to be answered, as the last one.
+        """
+        assert self._parser is not None
+        self._requests += self._parser.feed(data)
+        if len(self._requests) > MAX_PIPELINED:
+            self._requests = []
+            self._parser.refuse(HttpError(400, "Too many requests sent without waiting."))
+        return self._parser.error
 
     def _fail(self, error: HttpError) -> HttpError:
         self._requests = []
@@ -218,7 +252,8 @@ class HttpSession(Session):
         if request is None:
             raise RuntimeError("defect: an answer to no request")
         parser = self._parser
-        return may_keep and request.keep_alive and (parser is None or parser.error is None)
+        has_fault = parser is not None and parser.error is not None
+        return may_keep and request.keep_alive and not has_fault and not self.has_open_body
 
     def _answered(self, keeps: bool, now: float) -> None:
         self.request = None
@@ -255,14 +290,47 @@ class HttpSession(Session):
         self._keeps = keeps
         return head
 
+    def begin_encoded(self, status: int, lines: bytes, length: int, may_keep: bool) -> bytes:
+        """As `begin`, for header lines that are bytes already.
+
+        Args:
+            status: 200 to 599.
+            lines: each with its line end, and none about framing.
+            length: bytes of the body; -1 where nobody knows.
+            may_keep: see `respond`.
+        """
+        request = self.request
+        keeps = self._may_keep(may_keep)
+        has_content = status != 204 and status != 304
+        is_chunked = has_content and length < 0 and request.version == "1.1"
+        framing = b""
+        if is_chunked:
+            framing = b"Transfer-Encoding: chunked\r\n"
+        elif length >= 0 and status != 204:
+            framing = b"Content-Length: %d\r\n" % length
+        elif has_content:
+            keeps = False
+        self.sends_body = has_content and request.method != "HEAD"
+        self.ends_by_closing = self.sends_body and not framing
+        self._is_chunked = is_chunked and self.sends_body
+        self._keeps = keeps
+        connection = b"keep-alive" if keeps else b"close"
+        line = encoded_status_line(status)
+        return b"%b%b%bConnection: %b\r\n\r\n" % (line, lines, framing, connection)
+
     def piece(self, data: bytes) -> bytes:
         """A piece of the body, not empty, as it goes on the line."""
         return b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data
 
-    def finish(self, now: float) -> bytes:
-        """What ends the answer that was begun, and `is_over` where it is the last one."""
-        self._answered(self._keeps, now)
-        return b"0\r\n\r\n" if self._is_chunked else b""
+    def finish(self, now: float, trailers: bytes = b"") -> bytes:
+        """What ends the answer that was begun, and `is_over` where it is the last one.
+
+        Args:
+            now: see `respond`.
+            trailers: lines behind a body in chunks, each with its line end; left out elsewhere.
+        """
+        self._answered(self._keeps and not self.has_open_body, now)
+        return b"0\r\n%b\r\n" % trailers if self._is_chunked else b""
 
     def refuse(self, error: HttpError) -> bytes:
         """An answer that ends the connection."""

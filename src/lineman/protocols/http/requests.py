@@ -7,6 +7,7 @@ to its caller: limits, the `Host` rules, and where one request ends and the next
 from __future__ import annotations
 
 import re
+import sys
 from enum import Enum
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from httptools import (
 from lineman.errors import HttpError
 from lineman.protocols.http.forms import FormBody, is_multipart
 from lineman.protocols.http.http_messages import Headers, Request, has_token
+from lineman.protocols.http.incoming_body import IncomingBody
 
 __all__ = ["CONTINUE", "MAX_HEADER_LINES", "Headers", "Request", "RequestParser", "has_token"]
 
@@ -68,6 +70,8 @@ class RequestParser:
         max_body_size: bytes of one body.
         max_upload_size: bytes of a form with files, which are written down as they come; 0 where
             it is a body as any other.
+        streams: whether a request comes out as soon as its head is complete, and its body, of any
+            size, is an `IncomingBody`, which is filled by what is fed later.
 
     Attributes:
         error: None, or why the connection must be answered with an error and closed.
@@ -78,11 +82,18 @@ class RequestParser:
 
     __slots__ = (
         "_body", "_framing_size", "_head_size", "_is_apart", "_left", "_lines", "_most", "_parser",
-        "_phase", "_request", "_requests", "_tail", "_url", "error", "max_body_size",
-        "max_head_size", "max_upload_size", "rest", "wants_continue",
+        "_phase", "_request", "_requests", "_streams", "_tail", "_url", "error",
+        "max_body_size", "max_head_size", "max_upload_size", "rest", "wants_continue",
     )  # fmt: skip
 
-    def __init__(self, max_head_size: int, max_body_size: int, max_upload_size: int = 0) -> None:
+    def __init__(
+        self,
+        max_head_size: int,
+        max_body_size: int,
+        max_upload_size: int = 0,
+        streams: bool = False,
+    ) -> None:
+        self._streams = streams
         self.max_head_size = max_head_size
         self.max_body_size = self._most = max_body_size
         self.max_upload_size = max_upload_size
@@ -97,14 +108,17 @@ class RequestParser:
         self._lines: list[tuple[bytes, bytes]] = []
         self._request: Request | None = None
         self._requests: list[Request] = []
-        self._body: bytearray | FormBody = bytearray()
+        self._body: bytearray | FormBody | IncomingBody = bytearray()
         self._left = 0
         self._framing_size = 0
         self._is_apart = False
 
     @property
     def unfinished_body(self) -> bytearray | FormBody | None:
-        """What has come of a body that is not whole yet; None where none is on its way."""
+        """What has come of a body that is not whole yet; None where none is on its way, or it is
+        handed on as it comes."""
+        if isinstance(self._body, IncomingBody):
+            return None
         return self._body if self._phase is _COUNTED or self._phase is _CHUNKED else None
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[Request]:
@@ -172,7 +186,7 @@ class RequestParser:
             # `on_headers_complete` has seen it coming. Its offset is the length of the piece.
             pass
         except HttpParserError as error:
-            self._phase = _DONE
+            self._end()
             if self.error is None:
                 if isinstance(error, HttpParserCallbackError):  # a mistake of ours: never hide it
                     raise
@@ -192,9 +206,18 @@ class RequestParser:
             self._fail(HttpError(413, "the chunked body is mostly framing; send larger chunks"))
         return self._phase is not _DONE
 
+    def refuse(self, error: HttpError) -> None:
+        """Takes nothing more: the caller has found what is wrong."""
+        self._fail(error)
+
     def _fail(self, error: HttpError) -> None:
         self.error = error
+        self._end()
+
+    def _end(self) -> None:
         self._phase = _DONE
+        if isinstance(self._body, IncomingBody):
+            self._body.end()
 
     # What llhttp calls, in this order. An exception stops it.
 
@@ -219,7 +242,8 @@ class RequestParser:
         version = parser.get_http_version()
         headers = Headers(
             # llhttp leaves blanks at the end of a value.
-            [(a.decode("latin-1"), b.decode("latin-1").rstrip(" \t")) for a, b in self._lines]
+            [(a.decode("latin-1"), b.decode("latin-1").rstrip(" \t")) for a, b in self._lines],
+            encoded=self._lines,
         )
         target = self._url.decode("latin-1")
         fault = _fault(method, target, version, headers)
@@ -240,7 +264,10 @@ class RequestParser:
         self._left = int(headers.get("content-length") or 0)
         content_type = headers.get("content-type")
         is_upload = self.max_upload_size > 0 and is_multipart(content_type)
+        is_upload = is_upload and not self._streams
         self._most = self.max_upload_size if is_upload else self.max_body_size
+        if self._streams:
+            self._most = sys.maxsize
         fault = None
         if is_websocket and (coding is not None or self._left):
             # Its bytes would be taken for frames here and for a body by a proxy.
@@ -256,7 +283,7 @@ class RequestParser:
             raise _RefusedError
         if coding is None and not self._left:
             return
-        self._body = bytearray()
+        self._body = IncomingBody() if self._streams else bytearray()
         if is_upload and content_type is not None:
             try:
                 self._body = FormBody(content_type)
@@ -268,6 +295,11 @@ class RequestParser:
         self._phase = _COUNTED if coding is None else _CHUNKED
         expects = headers.get("expect")
         self.wants_continue = expects is not None and version == "1.1"
+        if isinstance(self._body, IncomingBody):
+            self._body.wants_continue, self.wants_continue = self.wants_continue, False
+            assert self._request is not None
+            self._request.body = self._body  # type: ignore[assignment]  # see `streams`
+            self._requests.append(self._request)
 
     def _read_body_apart(self, headers: Headers) -> None:
         """Let a second parser read the body of a request whose `Upgrade` is ignored.
@@ -314,6 +346,7 @@ class RequestParser:
     def _complete(self) -> None:
         request = self._request
         assert request is not None
+        is_out = False  # with its head
         if self._phase is not _HEAD:
             body, self._body = self._body, bytearray()
             if isinstance(body, FormBody):
@@ -322,9 +355,12 @@ class RequestParser:
                 except HttpError as error:
                     self._fail(error)
                     raise _RefusedError from None
+            elif isinstance(body, IncomingBody):
+                body.is_whole = is_out = True
             else:
                 request.body = bytes(body)
-        self._requests.append(request)
+        if not is_out:
+            self._requests.append(request)
         self._request = None
         self._lines = []
         self._url = b""

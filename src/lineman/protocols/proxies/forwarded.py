@@ -44,12 +44,14 @@ class ClientAddress:
         problem: None, or why the address is `unknown` and what to set, for the log.
         claims: where it is `unknown` because headers disagree: each header, in lower case, with
             an address that it names. One of them is true, the others may be anybody's.
+        is_untold: whether it is `unknown` because no header says anything.
     """
 
     ip: str
     port: int
     problem: str | None = None
     claims: tuple[tuple[str, str], ...] = ()
+    is_untold: bool = False
 
 
 class TrustedProxies:
@@ -194,7 +196,7 @@ def resolve(
     if not answers:
         names = ", ".join(name for name, _ in _SOURCES.values())
         return ClientAddress(
-            UNKNOWN, 0, f"the trusted proxy {peer_ip} sent none of {names}; {_HINT}"
+            UNKNOWN, 0, f"the trusted proxy {peer_ip} sent none of {names}; {_HINT}", is_untold=True
         )
     first_source, first = answers[0]
     for other_source, other in answers[1:]:

@@ -1,0 +1,1 @@
+"""Applications of others, by the standard that they share: ASGI 3."""
