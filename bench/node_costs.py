@@ -3,12 +3,18 @@
 Two processes are measured: the time of the processor for each message that nodes send each other by
 themselves, to read it from the broker and to understand it; and the time of a Redis server for each
 delivery. The table is these numbers multiplied, for up to 800 processes.
+
+`python bench/node_costs.py redis://127.0.0.1 together 80` measures 80 real processes instead: what
+each, and the Redis server, uses when nothing happens, and when each sends ten messages a second.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import os
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -17,13 +23,17 @@ from lineman.brokers.base import Broker, Subscriber
 from lineman.brokers.choice import broker_maker
 from lineman.brokers.signing import Signer
 from lineman.gateway.cluster.cluster import Cluster, ClusterCalls
+from lineman.gateway.cluster.link_reports import SENDERS
 from lineman.gateway.cluster.node_channel import NodeChannel
 from lineman.gateway.cluster.node_versions import new_beat
 from lineman.gateway.wire import names
+from lineman.gateway.wire.messages import Send
 from lineman.gateway.wire.node_messages import NodeMessage, ReceiverReport, SenderReport
 
 PROCESSES = (2, 5, 10, 20, 50, 100, 200, 400, 800)
 BEATS = 5000
+# Seconds for which real processes are measured in each phase.
+SECONDS = 10
 SECRET = "x" * 32
 
 
@@ -168,6 +178,58 @@ async def by_broker(url: str) -> tuple[float, float]:
     return read, await send_all(url)
 
 
+async def used_by_server(url: str) -> float:
+    """Seconds that the Redis server has used so far."""
+    from redis.asyncio import Redis
+
+    client = Redis.from_url(url)
+    found = await client.info("cpu")
+    await client.aclose()
+    return float(found["used_cpu_sys"]) + float(found["used_cpu_user"])
+
+
+async def one_of(url: str, number: int, count: int, report: int) -> None:
+    """One gateway process without clients: reports the seconds that it uses in each phase."""
+    calls = ClusterCalls(answer=lambda asked: None)
+    cluster = Cluster(f"{number:08x}", broker_maker(url, "bench"), calls, Signer(SECRET, "bench"))
+    await cluster.start()
+    while len(cluster.nodes) < count:
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(5)  # the others meet too
+    found = []
+    for messages in (0, 10 * SECONDS):
+        began, late_at = time.process_time(), time.monotonic() + SECONDS
+        for _ in range(messages):
+            cluster.relay_to((f"uid:{number}",), Send("x" * 60, uids=(f"{number}",)))
+            await asyncio.sleep(SECONDS / messages)
+        await asyncio.sleep(max(0.0, late_at - time.monotonic()))
+        found.append((time.process_time() - began) / SECONDS)
+    os.write(report, json.dumps(found).encode() + b"\n")
+    await asyncio.sleep(5)  # nobody goes while another one is measured
+    await cluster.stop()
+
+
+async def together(url: str, count: int) -> None:
+    """Prints what real processes use."""
+    reader, writer = os.pipe()
+    children = []
+    for number in range(count):
+        argv = (sys.executable, __file__, url, "one", str(number), str(count), str(writer))
+        children.append(await asyncio.create_subprocess_exec(*argv, pass_fds=(writer,)))
+    os.close(writer)
+    began, began_at = await used_by_server(url), time.monotonic()
+    with open(reader, encoding="utf-8") as lines:
+        said = await asyncio.to_thread(lines.readlines)
+    for child in children:
+        await child.wait()
+    server = (await used_by_server(url) - began) / (time.monotonic() - began_at)
+    found = [json.loads(line) for line in said]
+    for phase, what in enumerate(("idle", "if all send")):
+        seconds = statistics.median(one[phase] for one in found)
+        print(f"{count} processes, {what}: each {100 * seconds:.2f} % of a core")
+    print(f"Redis, from the start to the end: {100 * server:.1f} % of a core")
+
+
 async def main(url: str) -> None:
     """Prints the constants and the table."""
     logging.disable(logging.CRITICAL)
@@ -184,7 +246,7 @@ async def main(url: str) -> None:
         entries = min(100, max(1, 10_000 // count))
         sent = tuple((number, f"uid:{number}") for number in range(1, entries + 1))
         sender, _ = await cost(lambda number, sent=sent: SenderReport(node, 1, 1, sent))  # type: ignore[misc]
-        received = tuple((f"{each:08x}", 1000, 0) for each in range(count))
+        received = tuple((f"{each:08x}", 1000, 0) for each in range(min(count, SENDERS)))
         receiver, _ = await cost(lambda number, of=received: ReceiverReport(node, of))  # type: ignore[misc]
         idle = count * (read + beat)
         busy = count * (3 * read + beat + sender + receiver)
@@ -196,5 +258,10 @@ async def main(url: str) -> None:
 if __name__ == "__main__":
     if sys.argv[2:] == ["read"]:
         print(asyncio.run(read_all(sys.argv[1], BEATS)))
+    elif sys.argv[2:3] == ["together"]:
+        asyncio.run(together(sys.argv[1], int(sys.argv[3])))
+    elif sys.argv[2:3] == ["one"]:
+        logging.disable(logging.CRITICAL)
+        asyncio.run(one_of(sys.argv[1], *map(int, sys.argv[3:])))
     else:
         asyncio.run(main(*sys.argv[1:2]))
