@@ -1,4 +1,4 @@
-"""What tests of a service need: a client that can misbehave, a worker in a thread, certificates.
+"""What tests of a service need, from `docs/reference/testing.md`.
 
 Nothing of lineman itself imports this package.
 """
