@@ -26,6 +26,7 @@ COMMANDS = {
     "start": "start",
     "run": "start",
     "restart": "start",
+    "serve": "serve",
     "stop": "stop",
     "reload": "reload",
     "drain": "drain",
@@ -41,7 +42,7 @@ COMMANDS = {
     "proxy": "proxy",
 }
 # The commands that are not about a program.
-OTHERS = frozenset({"bench", "cert", "config", "connect", "doctor", "proxy", "push"})
+OTHERS = frozenset({"serve", "bench", "cert", "config", "connect", "doctor", "proxy", "push"})
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -90,7 +90,7 @@ def add_to(
 
 def run(options: argparse.Namespace) -> int:
     """Starts the program."""
-    return _start(options, program_target.of(options, starts=True))
+    return start(options, program_target.of(options, starts=True))
 
 
 def restart(options: argparse.Namespace) -> int:
@@ -108,7 +108,7 @@ def restart(options: argparse.Namespace) -> int:
             raise
         print(f"lineman: {error.seen}; this one is started beside it", file=sys.stderr)
         stopped = 0
-    return stopped or _start(options, program)
+    return stopped or start(options, program)
 
 
 def _keep_what_it_was_given(options: argparse.Namespace) -> None:
@@ -145,7 +145,8 @@ def _keep_what_it_was_given(options: argparse.Namespace) -> None:
         program_target.say(options, said)
 
 
-def _start(options: argparse.Namespace, program: ProgramTarget) -> int:
+def start(options: argparse.Namespace, program: ProgramTarget) -> int:
+    """Starts a program; returns the exit status."""
     tell: daemon.Tell = _say_nothing
     rights = Rights(options.user, options.group)
     if options.log is not None:

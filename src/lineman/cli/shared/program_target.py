@@ -194,7 +194,9 @@ def add_to(made: argparse.ArgumentParser, handoff: Handoff | None) -> None:
     """Adds the arguments that name the program: only the pid file for `python app.py COMMAND`."""
     made.set_defaults(handoff=handoff)
     if handoff is None:
-        made.add_argument("script", metavar="PROGRAM", help="the script, such as app.py")
+        made.add_argument(
+            "script", metavar="PROGRAM", help="the script, such as app.py; or main:app"
+        )
     made.add_argument(
         "--pid-file",
         metavar="FILE",
@@ -215,6 +217,11 @@ def of(options: argparse.Namespace, *, starts: bool = False) -> ProgramTarget:
     if handoff is None:
         script = os.path.abspath(options.script)
         if starts and not os.path.isfile(script):
+            if ":" in options.script:
+                raise UsageError(
+                    f"{options.script} is an application: lineman serve {options.script}; to start "
+                    f"it again with other options: lineman stop {options.script} before"
+                )
             raise UsageError(f"there is no file {options.script}")
         logical = os.environ.get("PWD", "")
         here = logical if logical and os.path.samefile(logical, ".") else os.getcwd()

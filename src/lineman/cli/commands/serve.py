@@ -1,0 +1,114 @@
+"""`lineman serve`: an application of ASGI or WSGI under a master, with uvicorn's options.
+
+Exit status: as `lineman start`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+from lineman.cli.commands import start
+from lineman.cli.shared import program_target, serve_options
+from lineman.cli.shared.program_target import ProgramTarget
+from lineman.errors import UsageError
+from lineman.process.master.children import Program
+from lineman.process.master.handoff import Handoff
+from lineman.process.rundir.rundir import default_pid_file, name_of
+
+logger = logging.getLogger("lineman")
+
+MODULE = "lineman.cli.app_program"
+
+# Options of the master, which the program is not given, with the number of their values.
+_OF_MASTER = {
+    "-d": 0, "-q": 0, "--quiet": 0, "--watch": 0, "--reload": 0, "--fd": 1, "--user": 1,
+    "--group": 1, "--log": 1, "--pid-file": 1,
+}  # fmt: skip
+
+
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
+) -> None:
+    """Adds the command and its options."""
+    made = commands.add_parser(
+        "serve",
+        help="serve an application: FastAPI, Starlette, Litestar, Django, …",
+        description="Serves an application of ASGI, or with --interface wsgi of WSGI. The options "
+        "have uvicorn's names. `lineman reload MODULE:APP`, status, stop and the others find it.",
+        allow_abbrev=False,
+    )
+    made.set_defaults(run=run, daemon=False, graceful=False, handoff=None)
+    serve_options.add_to(made)
+    made.add_argument("--watch", "--reload", dest="watch", action="store_true",
+                      help="reload when a file of the program changes")  # fmt: skip
+    made.add_argument("-d", dest="daemon", action="store_true", help="as a daemon")
+    program_target.add_quiet(made, "print nothing if it succeeds")
+    made.add_argument("--user", metavar="NAME", default="", help="the user of all processes")
+    made.add_argument("--group", metavar="NAME", default="", help="its group")
+    made.add_argument("--log", metavar="FILE", help="the log file (a daemon has a default)")
+    made.add_argument("--pid-file", metavar="FILE", help="the pid file, if not the default")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serves the application."""
+    if ":" not in options.app:
+        module = options.app.removesuffix(".py").replace("/", ".")
+        raise UsageError(f"{options.app!r} is no application; write it as {module}:app")
+    serve_options.worker_options(options)  # what contradicts itself is told at once
+    for line in serve_options.notes(options):
+        print(f"lineman: {line}", file=sys.stderr)
+    words = words_of(sys.argv[1:])
+    if options.fd is not None:
+        words += take_descriptor(options.fd)
+    return start.start(options, target_of(options, words))
+
+
+def take_descriptor(descriptor: int) -> list[str]:
+    """Has the master find a socket that was inherited, as one that systemd passes.
+
+    Returns:
+        The words that say where it listens.
+    """
+    if descriptor < 3:
+        raise UsageError(f"--fd is {descriptor}; give a listening socket, from 3 on")
+    try:
+        given = socket.socket(fileno=os.dup(descriptor))
+        with given:
+            name = given.getsockname()
+    except OSError:
+        raise UsageError(f"--fd {descriptor} is no socket of this process") from None
+    if descriptor != 3:
+        os.dup2(descriptor, 3)
+    os.environ["LISTEN_FDS"], os.environ["LISTEN_PID"] = "1", str(os.getpid())
+    if isinstance(name, str):
+        return ["--uds", name]
+    return ["--host", name[0], "--port", str(name[1])]
+
+
+def target_of(options: argparse.Namespace, words: list[str]) -> ProgramTarget:
+    """The program that serves the application."""
+    logical = os.environ.get("PWD", "")
+    here = logical if logical and os.path.samefile(logical, ".") else os.getcwd()
+    script = os.path.abspath(options.app)
+    program = Program((sys.executable, "-P", "-m", MODULE, *words), here, script)
+    given = options.pid_file
+    pid_file = Path(given).absolute() if given else default_pid_file(name_of(script))
+    return ProgramTarget(program, pid_file, None, None, bool(given))
+
+
+def words_of(arguments: list[str]) -> list[str]:
+    """The words of the command line that the program is given."""
+    found: list[str] = []
+    rest = iter(arguments[1:])
+    for word in rest:
+        name = word.partition("=")[0]
+        if name not in _OF_MASTER:
+            found.append(word)
+        elif _OF_MASTER[name] and "=" not in word:
+            next(rest, None)
+    return found

@@ -1,0 +1,156 @@
+"""`lineman serve`, from the start to the stop, with real processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.program import Program, free_ports
+from kit.waiting import DEADLINE, wait_until
+from lineman.cli.commands.serve import words_of
+from lineman.testing.client import RawClient
+
+MODULE = """
+import contextlib, os
+from fastapi import FastAPI, Request, WebSocket
+
+@contextlib.asynccontextmanager
+async def life(app):
+    yield {"note": "kept"}
+    print("lifespan ended", flush=True)
+
+app = FastAPI(lifespan=life)
+
+@app.get("/")
+def home(request: Request):
+    return {"pid": os.getpid(), "client": request.client.host, "note": request.state.note}
+
+@app.websocket("/ws")
+async def chat(websocket: WebSocket):
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text.upper())
+"""
+
+
+class Served:
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        self.program: Program | None = None
+
+    def start(self, *words: str, port: bool = True) -> Program:
+        where = ["--port", str(self.port)] if port else []
+        command = [sys.executable, "-m", "lineman", "serve", "main:app", *where, *words]
+        self.program = Program("serve", command, cwd=self.folder)
+        self.program.wait_for_line("ready: ")
+        return self.program
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lineman", *words]
+        return subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, timeout=DEADLINE
+        )
+
+    def get(self, **headers: str) -> dict[str, object]:
+        url = urllib.request.Request(f"http://127.0.0.1:{self.port}/", headers=headers)
+        with urllib.request.urlopen(url, timeout=DEADLINE) as reply:
+            found: dict[str, object] = json.loads(reply.read())
+        return found
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    (tmp_path / "main.py").write_text(MODULE)
+    made = Served(tmp_path, free_ports(1)[0])
+    yield made
+    if made.program is not None:
+        made.program.stop()
+
+
+def test_an_application_lives_under_a_master_as_every_program(served: Served) -> None:
+    program = served.start("--workers", "2", "--forwarded-allow-ips", "*")
+    assert "means loopback and private addresses here" in program.output
+    before = served.get(**{"X-Forwarded-For": "192.0.2.7"})
+    assert (before["client"], before["note"]) == ("192.0.2.7", "kept")
+    assert served.get()["client"] == "127.0.0.1"
+    with RawClient(served.port) as client:
+        client.open("/ws", [("Origin", "https://other.example")]).send("hi")
+        assert client.receive() == "HI"
+        told = json.loads(served.run("status", "main:app", "--json").stdout)
+        assert [each["state"] for each in told["children"]] == ["ready", "ready"]
+        shown = served.run("connections", "main:app")
+        assert "127.0.0.1" in shown.stdout
+        done = served.run("reload", "main:app")
+        assert done.returncode == 0, done.stderr
+        assert "reloaded: 2 processes" in done.stdout
+    assert served.get()["pid"] != before["pid"]
+    done = served.run("stop", "main:app")
+    assert done.returncode == 0, done.stderr
+    assert program.output.count("lifespan ended") == 4
+
+
+def test_a_reload_refuses_no_connect(served: Served) -> None:
+    served.start()
+    reload = subprocess.Popen(
+        [sys.executable, "-m", "lineman", "reload", "main:app"],
+        cwd=served.folder, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    count = 0
+    while reload.poll() is None:
+        assert served.get()["note"] == "kept"
+        count += 1
+    assert reload.communicate()[0]
+    assert reload.returncode == 0
+    assert count > 3
+
+
+def test_a_change_of_a_file_is_served_with_watch(served: Served) -> None:
+    program = served.start("--reload")
+    text = (served.folder / "main.py").read_text().replace('"kept"', '"changed"')
+    (served.folder / "main.py").write_text(text)
+    wait_until(lambda: served.get()["note"] == "changed", "the new code answers")
+    program.signal(signal.SIGINT)
+    assert program.stop() == 0
+
+
+def test_a_socket_that_was_inherited_is_served(served: Served) -> None:
+    command = [sys.executable, "-m", "lineman", "serve", "main:app", "--fd", "7"]
+    opened = f'socket.create_server(("127.0.0.1", {served.port}), reuse_port=True)'
+    script = f"""
+import os, socket
+listener = {opened}
+os.dup2(listener.fileno(), 7)
+os.execv({command[0]!r}, {command!r})
+"""
+    served.program = Program("serve", [sys.executable, "-c", script], cwd=served.folder)
+    served.program.wait_for_line("ready: ")
+    assert served.get()["note"] == "kept"
+
+
+def test_what_cannot_be_served_is_told(served: Served) -> None:
+    for words, told in (
+        (["main"], "write it as main:app"),
+        (["main.py"], "write it as main:app"),
+        (["main:nothing"], "main has no nothing"),
+        (["none:app"], "there is no module none"),
+        (["main:app", "--port", "99999"], "--port is 99999"),
+        (["main:app", "--fd", "99"], "is no socket of this process"),
+        (["main:app", "--prot", "1"], "did you mean --port?"),
+    ):
+        done = served.run("serve", *words)
+        assert done.returncode in (1, 2), words
+        assert told in done.stderr, words
+    done = served.run("restart", "main:app")
+    assert "lineman serve main:app" in done.stderr
+
+
+def test_the_program_gets_the_words_that_are_not_for_its_master() -> None:
+    words = ["serve", "main:app", "-d", "--log", "a", "--user=b", "--workers", "2", "--reload"]
+    assert words_of(words) == ["main:app", "--workers", "2"]
