@@ -50,8 +50,19 @@ def running(program: str, directory: Path) -> Iterator[str]:
 
 
 def test_the_ten_lines_of_the_readme_are_the_first_example() -> None:
-    (program,) = programs(ROOT / "README.md")
+    program, _ = programs(ROOT / "README.md")
     assert code(program) == code((ROOT / "examples" / "hello_wss.py").read_text(encoding="utf-8"))
+
+
+def test_the_five_lines_of_the_readme_serve_an_application_of_fastapi(tmp_path: Path) -> None:
+    _, program = programs(ROOT / "README.md")
+    assert len(code(program)) == 5
+    with running(program.replace(":8443", ":8282"), tmp_path) as address:
+        context = ssl.create_default_context(cafile=tmp_path / "lineman" / "dev" / "ca.pem")
+        asking = HTTPSConnection(urlsplit(address).netloc, context=context, timeout=DEADLINE)
+        with closing(asking):
+            asking.request("GET", "/openapi.json")
+            assert b'"title":"FastAPI"' in asking.getresponse().read()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

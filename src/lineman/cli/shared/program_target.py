@@ -195,7 +195,7 @@ def add_to(made: argparse.ArgumentParser, handoff: Handoff | None) -> None:
     made.set_defaults(handoff=handoff)
     if handoff is None:
         made.add_argument(
-            "script", metavar="PROGRAM", help="the script, such as app.py; or main:app"
+            "script", metavar="PROGRAM", help="the script, such as app.py, or main:app"
         )
     made.add_argument(
         "--pid-file",
