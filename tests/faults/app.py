@@ -1,19 +1,32 @@
-"""One machine of a service whose messages are counted; the environment says broker and clock."""
+"""One machine of a service whose messages are counted.
 
+The environment says where it listens, its broker and its clock, and which file names its build.
+"""
+
+import asyncio
 import json
 import os
 import sys
 import time
+from pathlib import Path
+
+if source := Path(os.environ["BUILD"]).read_text():
+    sys.path.insert(0, source)
 
 if shift := float(os.environ.get("CLOCK_SHIFT", "0")):
     right_time = time.time
     time.time = lambda: right_time() + shift
 
 from lineman import Gateway, HistoryOptions, NotReachedError, Worker
+from lineman.gateway.wire import versions
 
+if newest := int(os.environ.get("NEWEST", "0")):
+    versions.own = versions.WireVersions(versions.own.oldest, newest)
+
+host = os.environ.get("LISTEN", "127.0.0.1")
 broker = os.environ.get("BROKER")
 gateway = Gateway(
-    f"ws://127.0.0.1:{sys.argv[1]}",
+    f"ws://{host}:{sys.argv[1]}",
     gateways=1 if broker else 2,
     workers=2,
     broker=broker,
@@ -55,6 +68,12 @@ async def page_of(group, epoch, offset):
     }
 
 
+async def give_later(uid, number):
+    await asyncio.sleep(1.0)
+    gateway.send_to_uid(uid, f"m {number} ")
+    print(f"given: {number} {time.monotonic()}", flush=True)
+
+
 @gateway.on_message
 async def said(client, message):
     word, *rest = message.split(" ")
@@ -66,6 +85,8 @@ async def said(client, message):
     elif word == "to":
         gateway.send_to_uid(rest[0], f"m {rest[1]} {rest[2]}")
         client.send(f"ok {rest[1]}")
+    elif word == "later":
+        gateway.spawn(give_later(rest[0], rest[1]), finish=True)
     elif word == "publish":
         gateway.publish_to_group(rest[0], rest[1])
         client.send(f"ok {rest[1]}")

@@ -4,126 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
-import os
-import signal
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from faults import builds
 from faults.cable import Cable
+from faults.counted_node import CountedNode
 from faults.counting_client import CountingClient
+from faults.namespaces import BROKERS, Namespace
 from kit.brokers import RedisClusterServer, Server, nats_server, redis_server
-from kit.program import Program, free_ports
 
-APP = Path(__file__).parent / "app.py"
 # Seconds within which everything must have settled after a fault; far above what is needed.
 SETTLED = 40.0
 # Seconds until a new subscription counts (see `LinkReports`), and until one more report is there.
 SUBSCRIBED = 4.5
-# A Redis gives up who does not read so many bytes.
+# A broker gives up who does not read so many bytes.
 OUTPUT_LIMIT = 256 * 1024
 
-COUNTED = (
-    "gateway_missed_messages",
-    "gateway_unreached_messages",
-    "gateway_unconfirmed_messages",
-    "gateway_dropped_events",
-    "gateway_broker_replayed_messages",
-    "gateway_broker_late_messages",
-)
 
-
-def make_server(kind: str, directory: Path) -> Server | RedisClusterServer | None:
-    """A broker of a kind: `redis`, `nats`, `redis-cluster`, or `embedded` for none."""
+def make_server(kind: str, directory: Path, host: str) -> Server | RedisClusterServer | None:
+    """A broker of a kind at a host: `redis`, `nats`, `redis-cluster`, or `embedded` for none."""
     limit = f"pubsub {OUTPUT_LIMIT} {OUTPUT_LIMIT} 1"
+    words = ["--client-output-buffer-limit", *limit.split(), "--protected-mode", "no"]
+    words += ["--bind", *dict.fromkeys(("127.0.0.1", host))]
     if kind == "redis":
-        return redis_server(directory, "--client-output-buffer-limit", *limit.split())
+        return redis_server(directory, *words)
     if kind == "redis-cluster":
-        return RedisClusterServer(directory)
-    return nats_server() if kind == "nats" else None
-
-
-class CountedNode:
-    """One machine: its processes, its cable to the broker, and all that it has printed."""
-
-    def __init__(self, number: int, kind: str, directory: Path, cable: Cable | None) -> None:
-        self.number = number
-        self.port = free_ports(1)[0]
-        self.cable = cable
-        self.directory = directory / f"n{number}"
-        self.directory.mkdir(mode=0o700)
-        self.earlier = ""
-        self._kind = kind
-        self._shift = 0.0
-        self.broker_url = "" if cable is None else f"{kind}://127.0.0.1:{cable.port}"
-        self.program: Program | None = None
-        self.words = [sys.executable, str(APP), str(self.port)]
-
-    def environment(self) -> dict[str, str]:
-        found = {"XDG_RUNTIME_DIR": str(self.directory), "RUNTIME_DIRECTORY": str(self.directory)}
-        if self._kind != "embedded":
-            found["BROKER"] = self.broker_url
-        return {**found, "CLOCK_SHIFT": str(self._shift)}
-
-    def start(self, shift: float = 0.0) -> None:
-        self._shift = shift
-        self.program = Program("node", [*self.words, "start"], env=self.environment())
-
-    async def ready(self) -> None:
-        assert self.program is not None
-        await asyncio.to_thread(self.program.wait_for_line, "ready:")
-
-    def stop(self) -> None:
-        if self.program is not None:
-            self.program.stop()
-            self.earlier += self.program.output + "\n"
-            self.program = None
-
-    @property
-    def output(self) -> str:
-        return self.earlier + ("" if self.program is None else self.program.output)
-
-    async def command(self, *words: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            *self.words,
-            *words,
-            env={**os.environ, **self.environment()},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        return output.decode()
-
-    async def children(self) -> list[dict[str, Any]]:
-        text = await self.command("status", "--json")
-        return list(json.loads(text[text.index("{") :])["children"])
-
-    async def pids(self, worker: str) -> list[int]:
-        return [each["pid"] for each in await self.children() if each["worker"] == worker]
-
-    async def figures(self) -> dict[int, Counter[str]]:
-        """What each process has counted, by its pid."""
-        found = {}
-        for child in await self.children():
-            facts = (child.get("report") or {}).get("facts") or {}
-            found[child["pid"]] = Counter({name: int(facts.get(name, 0)) for name in COUNTED})
-        return found
-
-    def kill(self) -> None:
-        """All processes of the machine die at once."""
-        assert self.program is not None
-        master = self.program.process.pid
-        pids = [master]
-        for pid in pids:
-            for children in Path(f"/proc/{pid}/task").glob("*/children"):
-                pids += map(int, children.read_text().split())
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        self.stop()
+        return RedisClusterServer(directory, *words, host=host)
+    if kind != "nats":
+        return None
+    file = directory / "nats.conf"
+    file.write_text(f"max_pending: {OUTPUT_LIMIT}\nmax_payload: {OUTPUT_LIMIT}\n")
+    return nats_server("-c", str(file), "-a", host)
 
 
 @dataclass
@@ -164,7 +78,7 @@ class Balance:
     @property
     def bound(self) -> int:
         """Messages that may have been lost with a process that died."""
-        bounds = ("unconfirmed_messages", "dropped_events")
+        bounds = ("unconfirmed_messages", "unconfirmed_orders", "dropped_events")
         return sum(self.told[f"gateway_{name}"] for name in bounds)
 
 
@@ -174,23 +88,29 @@ class CountedService:
     Args:
         kind: of the broker.
         directory: for sockets and data; a short path.
-        clients: on each node.
+        clients: in all.
         rate: messages of each client in a second.
         publishes: whether it also publishes messages that are kept. Without them the number of
             missed messages must be exact.
+        has_namespaces: whether each machine has a network of its own; else a relay stands for it.
     """
 
     def __init__(
         self,
         kind: str,
         directory: Path,
-        clients: int = 10,
+        clients: int = 20,
         rate: float = 10.0,
         *,
         publishes: bool = True,
+        has_namespaces: bool = False,
     ) -> None:
         self.kind = kind
-        self.server = make_server(kind, directory)
+        self._has_namespaces = has_namespaces and kind != "embedded"
+        host = BROKERS if self._has_namespaces else "127.0.0.1"
+        self._host = host
+        self.server: Server | RedisClusterServer | None = None
+        self.before = Path()
         self._directory = directory
         self._count = clients
         self._rate = rate
@@ -203,29 +123,48 @@ class CountedService:
         self._published: dict[str, list[tuple[CountingClient, str]]] = {}
 
     async def start(self) -> None:
+        count = 1 if self.kind == "embedded" else 2
+        for number in range(count):
+            wire = Namespace(number) if self._has_namespaces else None
+            if wire is not None:
+                wire.open()
+            self.nodes.append(CountedNode(number, self.kind, self._directory, wire))
+        self.server = make_server(self.kind, self._directory, self._host)
         if self.server is not None:
             await asyncio.to_thread(self.server.start)
-        for number in range(1 if self.kind == "embedded" else 2):
-            cable = None
-            if isinstance(self.server, Server):
-                cable = Cable(self.server.port)
-                await cable.start()
-            node = CountedNode(number, self.kind, self._directory, cable)
-            if isinstance(self.server, RedisClusterServer):
-                node.broker_url = self.server.url
+        for node in self.nodes:
+            await self._connect(node)
             node.start()
-            self.nodes.append(node)
         for node in self.nodes:
             await node.ready()
-        for number in range(self._count):
+        for number in range(self._count // count):
             for node in self.nodes:
                 uid = f"u{node.number}.{number}"
                 groups = (f"g{number % 5}",)
-                self.clients.append(CountingClient(uid, node.port, groups))
+                self.clients.append(CountingClient(uid, (node.host, node.port), groups))
         self._published = {f"g{number}": [] for number in range(5)}
         await self.all_in()
         await asyncio.sleep(SUBSCRIBED)
         self._before = await self.figures()
+
+    async def _connect(self, node: CountedNode) -> None:
+        """Tells a machine its broker, by a relay where it has no network of its own."""
+        if isinstance(self.server, RedisClusterServer):
+            node.broker_url = self.server.url
+        elif self.server is not None:
+            port = self.server.port
+            if node.wire is None:
+                node.wire = Cable(port)
+                await node.wire.start()
+                port = node.wire.port
+            node.broker_url = f"{self.kind}://{self._host}:{port}"
+
+    def build_before(self) -> Path:
+        """The source of another build of Lineman."""
+        if not self.before.is_absolute():
+            self.before, what = builds.build_before(self._directory / "before")
+            print(f"another build: {what}", flush=True)
+        return self.before
 
     async def all_in(self) -> None:
         """Returns when every client is connected."""
@@ -282,6 +221,14 @@ class CountedService:
             receiver = there[number % len(there)]
             sender.send(receiver, f"{sender.uid}-{next(self._numbers)}", more)
 
+    def order_later(self) -> None:
+        """Has the workers of the last machine send a message to each client, a second later."""
+        senders = [one for one in self.clients if one.uid.startswith(f"u{len(self.nodes) - 1}")]
+        for number, receiver in enumerate(self.clients):
+            sender = senders[number % len(senders)]
+            name = f"{sender.uid}.later-{next(self._numbers)}"  # the others overtake it
+            sender.send_later(receiver, name)
+
     async def hush(self) -> None:
         """Sends nothing more."""
         if self._talking is not None:
@@ -290,13 +237,17 @@ class CountedService:
 
     # The balance.
 
-    async def balance(self, fault: str, is_exact: bool = True) -> Balance:
+    async def balance(
+        self, fault: str, is_exact: bool = True, spares_workers: bool = False
+    ) -> Balance:
         """What became of everything since the last balance.
 
         Args:
             fault: its name.
             is_exact: whether the gateways know exactly what was lost; else their figures are upper
                 bounds, as when a process dies that had messages.
+            spares_workers: whether the process that was killed is a gateway process of the last
+                machine: then its workers know what of their orders may be lost with it.
         """
         await self.hush()
         await self.all_in()
@@ -305,7 +256,11 @@ class CountedService:
             await asyncio.sleep(1.0)
             found = Balance(fault)
             found.told = await self.told()
-            self._look_at_messages(found, is_exact)
+            lost_elsewhere = self._look_at_messages(found, is_exact)
+            told = found.bound - found.told["gateway_unconfirmed_messages"] + found.missed
+            if spares_workers and lost_elsewhere > told:
+                text = f"{lost_elsewhere} to others were lost, its workers and they told {told}"
+                found.problems.append(text)
             self._look_at_histories(found)
             self._look_at_users(found)
             if not found.problems or time.monotonic() > deadline:
@@ -320,16 +275,25 @@ class CountedService:
             published.clear()
         return found
 
-    def _look_at_messages(self, found: Balance, is_exact: bool) -> None:
+    def _given(self) -> dict[str, float]:
+        """The messages that workers have sent by themselves, and when."""
+        lines = [line.split() for node in self.nodes for line in node.output.split("\n")]
+        return {line[1]: float(line[2]) for line in lines if line[:1] == ["given:"]}
+
+    def _look_at_messages(self, found: Balance, is_exact: bool) -> int:
+        """Returns how many were lost to clients of machines that were not hit."""
+        given, lost_elsewhere, hit = self._given(), 0, f"u{len(self.nodes) - 1}"
         got = {number for client in self.clients for number in client.got}
         for client in self.clients:
             for number, receiver in client.to.items():
                 if number in got:
                     found.sent += 1
                     found.delivered += 1
-                elif number in client.acknowledged:
+                elif (at := client.acknowledged.get(number, given.get(number))) is not None:
                     found.sent += 1
-                    found.away += receiver.was_away(client.acknowledged[number])
+                    was_away = receiver.was_away(at)
+                    found.away += was_away
+                    lost_elsewhere += not was_away and not receiver.uid.startswith(hit)
             if client.doubled:
                 found.problems.append(f"{client.uid} got {client.doubled[:3]} twice")
             if client.disorder:
@@ -341,6 +305,7 @@ class CountedService:
         most = found.lost + 2 * sum(map(len, self._published.values()))
         if is_exact and not found.lost <= missed <= most:
             found.problems.append(f"{found.lost} were lost, {missed} told, at most {most}")
+        return lost_elsewhere
 
     def _look_at_histories(self, found: Balance) -> None:
         for group, published in self._published.items():
@@ -376,7 +341,9 @@ class CountedService:
             await client.close()
         for node in self.nodes:
             await asyncio.to_thread(node.stop)
-            if node.cable is not None:
-                await node.cable.close()
+            if isinstance(node.wire, Cable):
+                await node.wire.close()
+            elif node.wire is not None:
+                node.wire.close()
         if self.server is not None:
             await asyncio.to_thread(self.server.stop)

@@ -63,7 +63,7 @@ class CountingClient:
 
     Args:
         uid: its user.
-        port: of its node.
+        place: host and port of its node.
         groups: that it joins.
 
     Attributes:
@@ -75,9 +75,9 @@ class CountingClient:
         away: times in which it was not connected.
     """
 
-    def __init__(self, uid: str, port: int, groups: tuple[str, ...]) -> None:
+    def __init__(self, uid: str, place: tuple[str, int], groups: tuple[str, ...]) -> None:
         self.uid = uid
-        self._port = port
+        self._place = place
         self.members = {group: Member() for group in groups}
         self.to: dict[str, CountingClient] = {}
         self.acknowledged: dict[str, float] = {}
@@ -105,7 +105,7 @@ class CountingClient:
             await asyncio.sleep(AWAY)
 
     async def _serve(self, since: float, is_first: bool) -> None:
-        reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, self._writer = await asyncio.open_connection(*self._place)
         self._writer.write(HEAD)
         head = await reader.readuntil(b"\r\n\r\n")
         if b" 101 " not in head:
@@ -147,6 +147,11 @@ class CountingClient:
         if self.is_in.is_set():
             self.to[number] = receiver
             self.say("to", receiver.uid, number, "x" * more)
+
+    def send_later(self, receiver: CountingClient, number: str) -> None:
+        """Has its worker send a message a second later; the worker prints that it has."""
+        self.to[number] = receiver
+        self.say("later", receiver.uid, number)
 
     def ask_page(self, group: str) -> None:
         """Asks for what it has missed of a group."""

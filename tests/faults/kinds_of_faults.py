@@ -8,6 +8,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from faults.cable import Cable
 from faults.counted_service import CountedService
 
 Act = Callable[[CountedService], Awaitable[None]]
@@ -23,24 +24,29 @@ class Fault:
         act: does it and mends it.
         is_exact: whether every lost message is counted exactly; else the figures are upper bounds.
         needs: the kinds of brokers with which it can happen.
+        spares_workers: whether it kills a gateway process and none of its workers.
     """
 
     name: str
     act: Act
     is_exact: bool
     needs: tuple[str, ...]
+    spares_workers: bool = False
 
 
-ONE_SERVER = ("redis", "nats")
 ALL = ("redis", "nats", "redis-cluster", "embedded")
 REMOTE = ("redis", "nats", "redis-cluster")
 
 
 def fault(
-    name: str, needs: tuple[str, ...] = ALL, *, is_exact: bool = True
+    name: str,
+    needs: tuple[str, ...] = ALL,
+    *,
+    is_exact: bool = True,
+    spares_workers: bool = False,
 ) -> Callable[[Act], Act]:
     def add(act: Act) -> Act:
-        FAULTS[name] = Fault(name, act, is_exact, needs)
+        FAULTS[name] = Fault(name, act, is_exact, needs, spares_workers)
         return act
 
     return add
@@ -71,10 +77,21 @@ async def worker_stopped(service: CountedService) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-@fault("gateway process killed", is_exact=False)
+@fault("gateway process killed", is_exact=False, spares_workers=True)
 async def holder_killed(service: CountedService) -> None:
     await signal_one(service, "gateway", signal.SIGKILL)
     await asyncio.sleep(6.0)
+
+
+@fault("gateway process stopped, then killed", is_exact=False, spares_workers=True)
+async def holder_stopped_and_killed(service: CountedService) -> None:
+    """Its workers give it orders that it takes, and never looks at."""
+    service.order_later()
+    await asyncio.sleep(0.5)
+    pid = await signal_one(service, "gateway", signal.SIGSTOP)
+    await asyncio.sleep(2.0)
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.sleep(2.0)
 
 
 @fault("gateway process stopped for 5 s")
@@ -110,20 +127,20 @@ async def node_killed(service: CountedService) -> None:
 
 
 async def cut_for(service: CountedService, seconds: float) -> None:
-    cable = service.nodes[-1].cable
-    assert cable is not None
-    cable.cut()
+    wire = service.nodes[-1].wire
+    assert wire is not None
+    wire.cut()
     await asyncio.sleep(seconds)
-    cable.mend()
+    wire.mend()
     await asyncio.sleep(1.0)
 
 
-@fault("machine cut off for 5 s", ONE_SERVER)
+@fault("machine cut off for 5 s", REMOTE)
 async def cut_shortly(service: CountedService) -> None:
     await cut_for(service, 5.0)
 
 
-@fault("machine cut off for 30 s", ONE_SERVER)
+@fault("machine cut off for 30 s", REMOTE)
 async def cut_long(service: CountedService) -> None:
     await cut_for(service, 30.0)
 
@@ -146,16 +163,22 @@ async def broker_stopped(service: CountedService) -> None:
     await asyncio.sleep(3.0)
 
 
-@fault("broker's output buffer full", ("redis",))
+@fault("broker's output buffer full", REMOTE)
 async def broker_full(service: CountedService) -> None:
-    cable = service.nodes[-1].cable
-    assert cable is not None
-    cable.slow()
+    wire = service.nodes[-1].wire
+    pid = 0
+    if isinstance(wire, Cable):
+        wire.slow()
+    else:  # nobody reads while the process stands still
+        pid = await signal_one(service, "gateway", signal.SIGSTOP)
     for _ in range(30):
         service.burst(300, 3000)
         await asyncio.sleep(0.1)
     await asyncio.sleep(1.0)
-    cable.mend()
+    if isinstance(wire, Cable):
+        wire.mend()
+    else:
+        os.kill(pid, signal.SIGCONT)
     await asyncio.sleep(2.0)
 
 
@@ -166,8 +189,30 @@ async def reload(service: CountedService) -> None:
     await asyncio.sleep(1.0)
 
 
+@fault("reload to another build, and back")
+async def reload_to_another_build(service: CountedService) -> None:
+    for source in (service.build_before(), None):
+        for node in service.nodes:
+            node.use(source)
+            output = await node.command("reload")
+            assert "failed" not in output.lower(), output
+        await asyncio.sleep(1.0)
+
+
 @fault("rolling restart of both machines", REMOTE)
 async def rolling(service: CountedService) -> None:
+    await roll(service)
+
+
+@fault("rolling upgrade of both machines to another build, and back", REMOTE)
+async def rolling_upgrade(service: CountedService) -> None:
+    for source in (service.build_before(), None):
+        for node in service.nodes:
+            node.use(source)
+        await roll(service)
+
+
+async def roll(service: CountedService) -> None:
     for node in service.nodes:
         await asyncio.to_thread(node.stop)
         node.start()

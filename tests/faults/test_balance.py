@@ -21,7 +21,7 @@ async def run(kind: str, directory: Path, *names: str) -> list[Balance]:
             assert kind in fault.needs
             service.talk()
             await fault.act(service)
-            found.append(await service.balance(name, fault.is_exact))
+            found.append(await service.balance(name, fault.is_exact, fault.spares_workers))
     finally:
         await service.close()
     return found
@@ -33,6 +33,7 @@ def test_sent_is_delivered_and_told_whatever_fails(
 ) -> None:
     directory = tmp_path_factory.mktemp("f")  # a unix socket's path is short
     names = ("business worker killed", "broker restarted", "machine cut off for 5 s")
+    names = (*names, "gateway process stopped, then killed")
     balances = asyncio.run(run("redis", directory, *names))
     for balance in balances:
         assert balance.problems == []
@@ -40,6 +41,7 @@ def test_sent_is_delivered_and_told_whatever_fails(
         assert balance.published
     assert balances[1].missed
     assert balances[2].lost
+    assert balances[3].told["gateway_unconfirmed_orders"]
 
 
 def test_every_fault_is_known_to_some_broker() -> None:

@@ -135,9 +135,10 @@ def _redis_version() -> tuple[int, ...]:
 class RedisClusterServer:
     """Three primaries and a replica of the first, which know each other from the beginning."""
 
-    def __init__(self, directory: Path, *more: str) -> None:
+    def __init__(self, directory: Path, *more: str, host: str = "127.0.0.1") -> None:
         self._directory = directory
         self._more = more
+        self._host = host
         self.ids = [f"{number:040x}" for number in range(1, 5)]
         self.ports: list[int] = []
         self.servers: list[Server] = []
@@ -145,7 +146,7 @@ class RedisClusterServer:
     @property
     def url(self) -> str:
         """The addresses of two of them: either may be dead."""
-        return f"redis+cluster://127.0.0.1:{self.ports[0]},127.0.0.1:{self.ports[1]}"
+        return f"redis+cluster://{self._host}:{self.ports[0]},{self._host}:{self.ports[1]}"
 
     def start(self) -> None:
         for attempt in range(5):
@@ -179,7 +180,7 @@ class RedisClusterServer:
             for each in range(4):
                 flags = ("myself," if each == me else "") + ("slave" if each == 3 else "master")
                 of = self.ids[0] if each == 3 else "-"
-                where = f"127.0.0.1:{ports[each]}@{buses[each]}{shards[each]}"
+                where = f"{self._host}:{ports[each]}@{buses[each]}{shards[each]}"
                 epoch = 1 if each == 3 else each + 1
                 lines.append(
                     f"{self.ids[each]} {where} {flags} {of} 0 0 {epoch} connected {shares[each]}"
