@@ -27,6 +27,7 @@ FLOORS: list[set[str]] = [
     {"client", "worker"},
     {"metrics"},
     {"gateway"},
+    {"channels"},
     {"__init__"},
     {"doctor", "testing"},
     {"cli"},
@@ -248,6 +249,10 @@ brokers/test_nats_history.py
     brokers: jetstream
 brokers/test_redis_history.py
     brokers: redis_commands
+channels/test_general_channels.py
+    channels: message_queue
+channels/test_hub_line.py
+    channels: loop_end
 gateway/cluster/test_node_channel.py
     brokers: heard_senders
 cli/commands/test_start.py

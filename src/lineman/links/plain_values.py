@@ -13,8 +13,20 @@ KINDS = "text, bytes, numbers, booleans, None, lists and dictionaries with text 
 
 _KEPT = (str, bytes, bytearray, int, float)  # and None, lists, tuples (as lists), dictionaries
 
-_encoder = msgspec.msgpack.Encoder()
-_sorting_encoder = msgspec.msgpack.Encoder(order="deterministic")
+
+def _plain(value: object) -> object:
+    """A text or a number of a class of its own, such as Django's `SafeString`, as a plain one."""
+    if isinstance(value, str):
+        return str.encode(value).decode()
+    if isinstance(value, int):
+        return int.__add__(value, 0)
+    if isinstance(value, float):
+        return float.__add__(value, 0.0)
+    raise TypeError(f"{value!r:.80} is a {type(value).__name__}")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
+_sorting_encoder = msgspec.msgpack.Encoder(enc_hook=_plain, order="deterministic")
 
 
 def check_value(value: object) -> None:
