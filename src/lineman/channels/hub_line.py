@@ -103,7 +103,7 @@ class HubLine:
         try:
             return await future
         except asyncio.CancelledError:
-            # Whoever asked is gone, and the answer may be a message.
+            # The coroutine that asked is gone, and the answer may be a message.
             if future.done() and not future.cancelled() and future.exception() is None:
                 with self.lock:
                     self._on_message(future.result())
