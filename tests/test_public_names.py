@@ -300,6 +300,8 @@ def inner_addresses(text: str) -> list[str]:
         each
         for each in found
         if not each.startswith("testing")
+        # What Django's settings name, and the command that supervisors run.
+        and each not in ("channels", "channels.hub_process")
         and each.split(".")[0] not in ("service", "socket")
         and any(each == module or each.startswith(f"{module}.") for module in SUBMODULES)
     ]
