@@ -43,6 +43,8 @@ COMPILED = (
     "lineman/net/connection/peer",
     "lineman/net/connection/incoming",
     "lineman/net/connection/own_settings",
+    "lineman/net/connection/pipe_ends",
+    "lineman/net/connection/piping",
     "lineman/net/loop/poller",
     "lineman/net/connection/sender",
     "lineman/net/stream/tlsstream",

@@ -285,6 +285,8 @@ gateway/holder/test_history.py
 net/connection/test_connection.py
     net/connection: callbacks context endpoint peer unopened
     net/stream: stream_status
+net/connection/test_piping.py
+    net/connection: pipe_ends
 net/loop/test_poller.py
     net/loop: epoll steps ticks
 net/stream/test_tlsstream.py

@@ -249,6 +249,47 @@ def test_the_peer_learns_of_the_end_and_is_still_heard(start: Start, tls: bool) 
     site.wait_until_empty()
 
 
+def test_a_peer_that_ends_after_our_own_end_has_ended_well(start: Start, tls: bool) -> None:
+    told = Recorder()
+    site = start(
+        "tcp",
+        on_message=lambda connection, message: connection.end(message),
+        on_close=lambda connection, code: told(code),
+    )
+    client = site.connect()
+    client.send_bytes(b"bye")
+    assert hear(client, 3) == b"bye"
+    assert end_of(client) == b""
+    client.end_writing()  # with the end of TLS
+    assert told.wait() == [1000]
+
+
+def test_what_came_before_both_ends_is_read_after_a_pause(start: Start, tls: bool) -> None:
+    told, paused = Recorder(), Recorder()
+
+    def take(connection: Connection, message: bytes) -> None:
+        if message == b"pause":
+            connection.end()
+            connection.pause_recv()
+            paused()
+        else:
+            told(message)
+
+    site = start("tcp", on_message=take, on_close=lambda connection, code: told(code))
+    client = site.connect()
+    client.send_bytes(b"pause")
+    paused.wait()
+    connection = site.connection
+    client.send_bytes(b"last words")
+    client.end_writing()
+    client.receive_all()
+    for _ in range(3):
+        site.call(lambda: None)  # turns, in which epoll tells of it
+    assert connection.is_open
+    site.call(connection.resume_recv)
+    assert told.wait(2) == [b"last words", 1000]
+
+
 def test_the_end_is_said_once_where_the_slow_reader_has_just_read(start: Start, tls: bool) -> None:
     """Said twice, TLS would take what the peer sends now for a fault."""
     told, held = Recorder(), threading.Event()

@@ -19,7 +19,7 @@ _STOP_ALL = (
 _CONVERT = "check the type of the message: str is text, bytes is binary"
 _ON_WORKER = "callbacks are set on the worker; values of one client belong into connection.data"
 _OF_WORKER = "it is an option of the worker"
-_NO_CLIENTS = "there are no clients (as AsyncTcpConnection) in this version"
+_NO_CLIENTS = "connections to servers are made by Dialer(url), or by connect(url)"
 _NO_PORT = "gateway and business processes find each other by sockets in the run directory"
 _FIXED = "it is fixed: 64 messages or 256 KiB of each client, 64 MiB in all"
 _ROUTER = (
@@ -140,7 +140,7 @@ CONNECTION: Mapping[str, str] = {
     "destroy": "destroy",
     "pauseRecv": "pause_recv",
     "resumeRecv": "resume_recv",
-    "pipe": "there is no such thing in this version",
+    "pipe": "pipe",
     "getStatus": "state",
     "getRemoteIp": "remote_ip",
     "getRemotePort": "remote_port",
@@ -350,6 +350,7 @@ MEMBERS = (
         "local_address",
     ),
     *("messages_dropped", "messages_read", "messages_written", "opened_at", "pause_recv"),
+    "pipe",
     *("peer_address", "proxy_header", "reject", "remote_ip", "remote_port", "request"),
     *(
         "resume_recv",

@@ -1,6 +1,6 @@
 """The parts of a connection: calls go downwards only, and no part calls the connection.
 
-Eight files hold the class of a connection; these tests hold which of them may call which.
+Nine files hold the class of a connection; these tests hold which of them may call which.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ CHAIN = (
     "delivery",
     "incoming",
     "own_settings",
+    "piping",
     "connection",
 )
 # Interfaces that other classes implement: a protocol's, a framing's, the poller's and the wheel's.
@@ -35,7 +36,7 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def class_of(name: str) -> ast.ClassDef:
-    """The class of one of the eight files."""
+    """The class of one of the nine files."""
     found = [each for each in tree_of(ROOM / f"{name}.py").body if isinstance(each, ast.ClassDef)]
     assert len(found) == 1
     return found[0]

@@ -13,3 +13,4 @@ cdef class Callbacks:
     cdef public object on_request
     cdef public bint takes_event_streams
     cdef public object app
+    cdef public object pipes

@@ -36,6 +36,7 @@ class Callbacks:
         takes_event_streams: whether `on_request` may open streams of events.
         app: an application that answers requests, or opens websockets, in place of them (see
             `app_requests.AppCalls`); None without one.
+        pipes: of a connection that has some, its `PipeEnds`.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Callbacks:
         "on_worker_reload",
         "on_worker_start",
         "on_worker_stop",
+        "pipes",
         "takes_event_streams",
     )
 
@@ -70,6 +72,7 @@ class Callbacks:
         self.on_request: Callback | None = None
         self.takes_event_streams = True
         self.app: Any = None
+        self.pipes: Any = None
 
     def with_own(self, name: str, function: Callback | None) -> Callbacks:
         """The functions of a connection that has one of its own."""
@@ -77,4 +80,5 @@ class Callbacks:
         for each in ("on_connect", *OF_CONNECTION):
             setattr(own, each, getattr(self, each))
         setattr(own, name, function)
+        own.pipes = self.pipes
         return own

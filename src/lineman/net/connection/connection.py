@@ -6,8 +6,8 @@ the stream what came, the session what that means, and the program what to answe
 knows it, so any callback may send to, close or destroy any connection, and sees nothing half done.
 
 `Peer` is what is known of it, `Lifecycle` how it ends, `Sender` what is sent, `Delivery` what the
-program gets, `Incoming` what comes, `OwnSettings` what is set for one connection alone; here is
-what a program does with the stream beneath.
+program gets, `Incoming` what comes, `OwnSettings` what is set for one connection alone, `Piping`
+its pipes to others; here is what a program does with the stream beneath.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from lineman.base.unknown_names import ConnectionNames
 from lineman.errors import ConfigError, UsageError
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.endpoint import Endpoint
-from lineman.net.connection.own_settings import OwnSettings
+from lineman.net.connection.piping import Piping
 from lineman.net.connection.state import HANDSHAKE, OPEN
 from lineman.protocols.codecs import chosen
 from lineman.protocols.codecs.byte_stream import payload_bytes
 from lineman.protocols.codecs.codec_session import CodecSession
 from lineman.protocols.http.event_session import EventSession
 from lineman.protocols.interface import Upgrade
+from lineman.protocols.websocket.close import NORMAL
 
 
-class Connection(OwnSettings, ConnectionNames):
+class Connection(Piping, ConnectionNames):
     """One client. Callbacks get it as their first argument; it is safe to use after its end.
 
     Attributes:
@@ -130,7 +131,10 @@ class Connection(OwnSettings, ConnectionNames):
         self._check_stream("end() is called")
         if data is not None:
             self.send(data)
-        if self._state is OPEN and not self._has_said_end:
+        pipes = self._callbacks.pipes
+        if self._state is OPEN and pipes is not None and pipes.has_ended:
+            self.start_close(NORMAL, "")  # both directions are over
+        elif self._state is OPEN and not self._has_said_end:
             self._end_sending()
 
     def start_tls(self) -> bool:

@@ -201,6 +201,19 @@ class Inbox:
             progress.note()
         return True
 
+    # From `async for` to callbacks.
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether an `async for` waits for a message now."""
+        return self._waiter is not None
+
+    def go_to_callbacks(self) -> None:
+        """Has `on_message` get what comes, and what waits already; an `async for` ends."""
+        self.is_stream = False
+        if not self._is_held and not self.is_busy:
+            self.start(_nothing(), None)
+
     # Held: the program has paused the connection.
 
     def hold(self) -> None:
@@ -223,7 +236,7 @@ class Inbox:
         connection = self._connection
         if self._events and self._time.is_over():
             await asyncio.sleep(0)
-        while True:
+        while self.is_stream:
             while self._events and not self._is_held:
                 event = self._pop()
                 if not isinstance(event, (Close, ProtocolError)):
@@ -239,6 +252,7 @@ class Inbox:
                 await self._waiter
             finally:
                 self._waiter = None
+        return None
 
     def cancel_opening(self) -> None:
         """Ends the coroutine of `on_connect`, if it still runs: its client has gone."""

@@ -10,7 +10,7 @@ from lineman.net.connection.http_stage cimport HttpStage
 from lineman.protocols.interface cimport Session, Upgrade
 
 # As C numbers, for they are compared for every event.
-cdef int BROKEN, ENDED, LOST, PAUSED_BY_END, PAUSED_BY_GOODBYE, PAUSED_BY_HANDSHAKE, PAUSED_BY_USER, PLAIN, READ, SECURED, TRUNCATED, WRITE
+cdef int BROKEN, ENDED, FAILED, LOST, PAUSED_BY_END, PAUSED_BY_GOODBYE, PAUSED_BY_HANDSHAKE, PAUSED_BY_INBOX, PAUSED_BY_USER, PLAIN, READ, SECURED, TRUNCATED, WRITE
 cdef double _BEHIND_TIME
 
 cdef class Incoming(Delivery):
@@ -21,6 +21,8 @@ cdef class Incoming(Delivery):
 
     @cython.locals(stream=Stream)
     cpdef on_events(self, int events)
+    @cython.locals(stream=Stream, is_unread=bint)
+    cdef _broken(self, int events)
     @cython.locals(stream=Stream)
     cpdef on_turn(self)
     @cython.locals(stream=Stream)

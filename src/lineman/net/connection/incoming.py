@@ -16,13 +16,14 @@ from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.http_stage import HttpStage
 from lineman.net.connection.state import HANDSHAKE, OPEN
 from lineman.net.loop import steps
-from lineman.net.loop.poller import BROKEN, READ, WRITE
+from lineman.net.loop.poller import BROKEN, FAILED, READ, WRITE
 from lineman.net.stream.stream_status import (
     ENDED,
     LOST,
     PAUSED_BY_END,
     PAUSED_BY_GOODBYE,
     PAUSED_BY_HANDSHAKE,
+    PAUSED_BY_INBOX,
     PAUSED_BY_USER,
     PLAIN,
     SECURED,
@@ -70,12 +71,24 @@ class Incoming(Delivery):
         if events & (READ | BROKEN) and not self._is_queued:
             if stream.paused:
                 if events & BROKEN:
-                    stream.fail(ConnectionResetError("connection reset"))
+                    self._broken(events)
             elif self._is_behind:
                 self._put_off()  # and comes back in this very turn where there is time
             else:
                 self._receive()
         self._end_service()
+
+    def _broken(self, events: int) -> None:
+        """Epoll tells an end while the connection is not read.
+
+        Where both sides have ended well, the peer's last bytes are still there to be read.
+        """
+        stream = self._stream
+        is_unread = self._state is OPEN and not stream.paused & ~(PAUSED_BY_USER | PAUSED_BY_INBOX)
+        if is_unread and not events & FAILED:
+            stream.note_hang_up()
+        else:
+            stream.fail(ConnectionResetError("connection reset"))
 
     def on_turn(self) -> None:
         """Goes on where the last share ended."""
@@ -236,6 +249,8 @@ class Incoming(Delivery):
         elif self._is_waited_for():
             self._set_cause(end.code, end.reason)
             self._work_off(end.code, end.reason)
+        elif self._callbacks.pipes is not None and self._callbacks.pipes.passes_end(end.code):
+            return  # the other direction goes on
         elif inbox is None or inbox.is_unread:
             self.pause(PAUSED_BY_END)
             self._end_by(end)

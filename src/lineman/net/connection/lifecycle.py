@@ -288,7 +288,10 @@ class Lifecycle(DelayedCalls):
         if self._state is not OPEN:
             return
         code, reason = self._goodbye or (closing.NORMAL, "")
-        if self.close_code:  # the peer was the first to end it
+        pipes = self._callbacks.pipes
+        if self.close_code and pipes is not None and pipes.passes_end(code):
+            self._goodbye = self._forget_cause()
+        elif self.close_code:  # the peer was the first to end it
             self._end_by(Close(code, reason))
         else:
             self.start_close(code, reason)
@@ -443,3 +446,5 @@ class Lifecycle(DelayedCalls):
         if self._owes_on_close:
             self._owes_on_close = False
             self.tell(self._callbacks.on_close, self.close_code, self.close_reason)
+            if self._callbacks.pipes is not None:
+                self._callbacks.pipes.close(self.close_code, self.close_reason)

@@ -36,7 +36,9 @@ class OwnSettings(Incoming):
                     "on_message of a connection is set, and a coroutine reads it by async for; "
                     "leave one of the two out"
                 )
-            inbox.is_stream = False
+            self._set_callback("on_message", function)
+            inbox.go_to_callbacks()
+            return
         self._set_callback("on_message", function)
 
     @property

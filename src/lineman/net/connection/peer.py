@@ -258,6 +258,10 @@ class Peer(Handler):
             self.close_code = code
             self.close_reason = reason or words(code)
 
+    def _forget_cause(self) -> None:
+        """Forgets why it ends: it does not."""
+        self.close_code, self.close_reason = 0, ""
+
     def _enlist(self) -> None:
         """Counts it among the open ones of its service."""
         self.service.newcomers.pop(self, None)

@@ -26,6 +26,9 @@ logger = logging.getLogger("lineman")
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
 BROKEN = select.EPOLLERR | select.EPOLLHUP
+FAILED = select.EPOLLERR
+# Tells once, until what is watched changes.
+ONCE = select.EPOLLONESHOT
 
 # Read at once from one connection. Larger than a socket buffer usually holds.
 BUFFER_SIZE = 256 * 1024

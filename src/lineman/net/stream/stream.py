@@ -142,6 +142,12 @@ class Stream(StreamOutput):
         self._watch()
         return self.has_more()
 
+    def note_hang_up(self) -> None:
+        """Notes that both sides have ended, and what the peer has sent before is not read yet."""
+        if not self.is_hung_up:
+            self.is_hung_up = True
+            self._watch()
+
     # Ending.
 
     def end_writing(self) -> None:

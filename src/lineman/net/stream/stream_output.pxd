@@ -7,7 +7,7 @@ from lineman.net.stream.tlsstream cimport TlsStream
 
 # As C numbers, for they are compared for every event.
 cdef int BLOCKED, BROKE, QUIET, UNBLOCKED
-cdef int CORK_SIZE, LARGE, READ, ROOM, WRITE
+cdef int CORK_SIZE, LARGE, ONCE, READ, ROOM, WRITE
 
 cdef class StreamOutput:
     cdef readonly Poller poller
@@ -21,6 +21,7 @@ cdef class StreamOutput:
     cdef readonly bint is_blocked
     cdef bint _is_broken
     cdef readonly bint is_dead
+    cdef readonly bint is_hung_up
     cdef readonly bint is_starting_tls
     cdef readonly long long bytes_written
 
@@ -28,7 +29,7 @@ cdef class StreamOutput:
     @cython.locals(waiting=Py_ssize_t)
     cpdef Py_ssize_t unsent(self) except -1
     cpdef write(self, bytes data)
-    @cython.locals(writes=bint, read=int)
+    @cython.locals(writes=bint, read=int, events=int)
     cdef _watch(self)
     cdef _cork(self)
     cdef _call_flush(self)

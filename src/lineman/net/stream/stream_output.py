@@ -13,7 +13,7 @@ from __future__ import annotations
 from lineman.base import buffers
 from lineman.base.buffers import Memory, Room
 from lineman.net.loop import syscalls
-from lineman.net.loop.poller import CORK_SIZE, READ, ROOM, WRITE, Poller
+from lineman.net.loop.poller import CORK_SIZE, ONCE, READ, ROOM, WRITE, Poller
 from lineman.net.stream.stream_status import AGAIN, BLOCKED, BROKE, QUIET, UNBLOCKED
 from lineman.net.stream.tlsstream import TlsStream
 
@@ -29,6 +29,7 @@ class StreamOutput:
         error: what has broken the connection, until it is taken.
         is_blocked: whether the kernel takes no more now.
         is_dead: whether the socket is closed.
+        is_hung_up: whether both sides have ended; what the peer has sent may still be unread.
         is_starting_tls: whether TLS begins in mid-connection, and `go_on` was not called yet. What
             is written meanwhile waits for it, and the stream is blocked.
         paused: the reasons why the socket is not read, as bits; 0 while it is.
@@ -44,6 +45,7 @@ class StreamOutput:
         "fd",
         "is_blocked",
         "is_dead",
+        "is_hung_up",
         "is_starting_tls",
         "paused",
         "poller",
@@ -63,6 +65,7 @@ class StreamOutput:
         self.is_blocked = False
         self._is_broken = False  # nothing is written any more: dead, or a write has failed
         self.is_dead = False
+        self.is_hung_up = False
         self.is_starting_tls = False
         self.bytes_written = 0
 
@@ -71,7 +74,10 @@ class StreamOutput:
         writes = self.is_blocked
         if self.is_starting_tls and self.tls is not None:
             writes = self._clear > 0 or self.tls.wants_write
-        self.poller.modify(self.fd, read | (WRITE if writes else 0))
+        events = read | (WRITE if writes else 0)
+        if self.is_hung_up and not read:
+            events |= ONCE  # epoll would tell of it without end
+        self.poller.modify(self.fd, events)
 
     def unsent(self) -> int:
         """Bytes that wait to be taken by the kernel."""

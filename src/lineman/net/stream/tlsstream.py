@@ -359,6 +359,8 @@ class TlsStream:
             count: int = self._object.read(len(buffer), buffer)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return AGAIN
+        except ssl.SSLZeroReturnError:  # the peer's end, after our own
+            return 0
         return count
 
     def read_into(self, buffer: memoryview) -> int:
