@@ -14,6 +14,7 @@ from kit.recorder import Recorder
 from kit.site import Serve, Site, echo
 from kit.waiting import wait_until
 from lineman import Connection, Dialer, UsageError, connect
+from lineman.client import client_service
 from lineman.testing.client import RawClient
 
 SIZE = 20_000_000
@@ -74,8 +75,6 @@ def proxy(serve: Serve, backend: Backend) -> Callable[..., Site]:
 
 def unsent(site: Site) -> int:
     """Bytes that wait in the proxy, for clients and for servers."""
-    from lineman.client import client_service
-
     services = [service._service for service in client_service._services.values()]
     connections = [*site.worker.connections.values()]
     for service in services:
@@ -212,22 +211,15 @@ def test_a_reset_is_passed_on_as_one(proxy: Callable[..., Site], backend: Backen
     assert told.wait() == [1006]
 
 
-@pytest.mark.parametrize("how", ["close", "reset"])
-def test_the_end_of_a_client_ends_the_server(
-    proxy: Callable[..., Site], backend: Backend, how: str
-) -> None:
+def test_the_end_of_a_client_ends_the_server(proxy: Callable[..., Site], backend: Backend) -> None:
     site = proxy()
     client = site.connect()
     client.send_bytes(b"x")
     server = backend.accept()
     assert server.recv(10) == b"x"
-    if how == "reset":
-        client.reset()
-        with pytest.raises(ConnectionResetError):
-            server.recv(10)
-    else:
-        site.call(site.connection.close)
-        assert server.recv(10) == b""
+    client.reset()
+    with pytest.raises(ConnectionResetError):
+        server.recv(10)
 
 
 def test_messages_of_websockets_keep_their_kind_and_close_codes_pass(
@@ -342,12 +334,10 @@ def test_a_program_reads_the_first_messages_itself(serve: Serve, backend: Backen
 def test_a_pipe_with_a_connection_that_has_ended_ends_the_other(
     serve: Serve, backend: Backend
 ) -> None:
-    told = Recorder()
-    reached, proceed = asyncio.Event(), asyncio.Event()
+    told, proceed = Recorder(), asyncio.Event()
 
     async def join(client: Connection) -> None:
         server = await connect(f"tcp://127.0.0.1:{backend.port}")
-        reached.set()
         await proceed.wait()
         told(client.pipe(server), server.pipe(client), client.pipe(server))
 
@@ -447,8 +437,8 @@ def test_a_connection_that_a_coroutine_waits_for_has_no_pipe(serve: Serve) -> No
 
 def test_tls_of_both_sides(serve: Serve, client_tls: ssl.SSLContext) -> None:
     behind = serve(True, "tcp", on_message=echo)
-    options = {"tls": client_tls}
-    site = serve(True, "tcp", on_connect=joining(f"tcp+tls://localhost:{behind.port}", **options))
+    join = joining(f"tcp+tls://localhost:{behind.port}", tls=client_tls)
+    site = serve(True, "tcp", on_connect=join)
     client = site.connect()
     data = b"x" * 1_000_000
     client.send_bytes(data)

@@ -149,8 +149,7 @@ class Lifecycle(DelayedCalls):
             self._queue = None
             queue.end_waiting()
             if queue.given_up:
-                line = "%s: reads again; %d messages were not sent to it"
-                log = self.service.log
+                line, log = "%s: reads again; %d messages were not sent to it", self.service.log
                 log.log(logging.INFO, "slow readers that go on", line, self, queue.given_up)
             if queue.is_full:
                 self.tell(self._callbacks.on_buffer_drain)
@@ -285,12 +284,13 @@ class Lifecycle(DelayedCalls):
 
     def _leave(self) -> None:
         """Ends, now that everything is worked off."""
+        code, reason = self._goodbye or (closing.NORMAL, "")
         if self._state is not OPEN:
             return
-        code, reason = self._goodbye or (closing.NORMAL, "")
         pipes = self._callbacks.pipes
         if self.close_code and pipes is not None and pipes.passes_end(code):
-            self._goodbye = self._forget_cause()
+            self._forget_cause()
+            self._goodbye = None  # reading is over, and that is all
         elif self.close_code:  # the peer was the first to end it
             self._end_by(Close(code, reason))
         else:
