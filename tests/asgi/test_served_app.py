@@ -63,6 +63,27 @@ def test_on_a_unix_socket_the_server_is_its_path_and_the_client_is_nobody(tmp_pa
     assert app.scopes[0]["client"] is None
 
 
+def test_no_more_calls_are_made_than_max_connections(serve_app: Serve) -> None:
+    release = asyncio.Event()
+
+    async def steps(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            await release.wait()
+        await hello(scope, receive, send)
+
+    app = Told(steps)
+    site = serve_app(app, max_connections=1)
+    slow, other = site.connect(), site.connect()
+    slow.send_bytes(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+    wait_until(lambda: app.scopes, "it is called")
+    refused = other.request("/")
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    site.call(release.set)
+    assert slow.receive_reply().text == "hello"
+    wait_until(lambda: app.ends, "the call is over")
+    wait_until(lambda: other.request("/").status == 200, "the next one is taken")
+
+
 def test_a_root_path_without_more_is_none(serve_app: Serve) -> None:
     app = Told(hello)
     serve_app(app, root_path="/").connect().request("/a")

@@ -57,6 +57,7 @@ class ServedApp:
         callbacks.on_message = on_message
         callbacks.on_close = on_close
         self._lifespan = lifespan
+        self._calls = 0
         self._left: dict[AppCall, float] = {}  # calls whose clients have gone, with the time
         self._is_looking = False
 
@@ -91,12 +92,18 @@ class ServedApp:
         self._begin(exchange, exchange.run())
         return exchange
 
+    def is_full(self) -> bool:
+        """Whether as many calls are under way as `max_connections` allows."""
+        return 0 < self.service.limits.max_connections <= self._calls
+
     def _begin(self, exchange: AppCall, coroutine: Any) -> None:
+        self._calls += 1
         exchange.task = self.loop.create_task(coroutine)
         self.service.hold(exchange.task)
 
     def let_go(self, exchange: AppCall) -> None:
         """A call is over."""
+        self._calls -= 1
         self.service.let_go(exchange.task)
         if self._left:
             self._left.pop(exchange, None)

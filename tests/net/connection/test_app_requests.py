@@ -22,6 +22,9 @@ class Answers:
         self.stages: list[Any] = []
         self.told: list[Any] = []
 
+    def is_full(self) -> bool:
+        return False
+
     def begin_request(self, stage: Any, connection: Any, request: Any) -> Answers:
         self.stages.append(stage)
         return self

@@ -24,6 +24,11 @@ BODY_HIGH_WATER = 64 * 1024
 SILENT = 60.0
 
 
+FULL = HttpError(
+    503, "The service has as many requests as it takes; try again.", (("Retry-After", "1"),)
+)
+
+
 class Exchange(Protocol):
     """One call of the application, for a request or a websocket.
 
@@ -58,6 +63,9 @@ class AppCalls(Protocol):
     takes_requests: bool
     takes_websockets: bool
     websocket_callbacks: Callbacks
+
+    def is_full(self) -> bool:
+        """Whether it takes no further request now."""
 
     def begin_request(self, stage: Any, connection: Any, request: Request) -> Exchange:
         """Calls the application for a request."""
@@ -94,6 +102,9 @@ class AppRequests(PlainRequests):
     def _call_app(self, request: Request) -> None:
         connection: Any = self._connection
         service = connection.service
+        if service.callbacks.app.is_full():
+            self._refuse_request(FULL)
+            return
         self._wait_for_answer()
         self._has_been_told = False
         self._seen_at = service.wheel.now
