@@ -21,6 +21,8 @@ MODULE = """
 import contextlib, os
 from fastapi import FastAPI, Request, WebSocket
 
+print(f"imported by {os.getpid()}.", flush=True)
+
 @contextlib.asynccontextmanager
 async def life(app):
     yield {"note": "kept"}
@@ -75,7 +77,10 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 def test_an_application_lives_under_a_master_as_every_program(served: Served) -> None:
-    program = served.start("--workers", "2", "--forwarded-allow-ips", "*")
+    metrics = f"127.0.0.1:{free_ports(1)[0]}"
+    program = served.start(
+        "--workers", "2", "--forwarded-allow-ips", "*", "--metrics", metrics
+    )  # fmt: skip
     assert "means loopback and private addresses here" in program.output
     before = served.get(**{"X-Forwarded-For": "192.0.2.7"})
     assert (before["client"], before["note"]) == ("192.0.2.7", "kept")
@@ -84,12 +89,16 @@ def test_an_application_lives_under_a_master_as_every_program(served: Served) ->
         client.open("/ws", [("Origin", "https://other.example")]).send("hi")
         assert client.receive() == "HI"
         told = json.loads(served.run("status", "main:app", "--json").stdout)
-        assert [each["state"] for each in told["children"]] == ["ready", "ready"]
+        assert [each["state"] for each in told["children"]] == ["ready"] * 3  # one for the metrics
+        assert "imported by " in program.output
+        assert f"imported by {told['master']['pid']}." not in program.output  # 0022: nor as root
+        with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=DEADLINE) as reply:
+            assert b"lineman_" in reply.read()
         shown = served.run("connections", "main:app")
         assert "127.0.0.1" in shown.stdout
         done = served.run("reload", "main:app")
         assert done.returncode == 0, done.stderr
-        assert "reloaded: 2 processes" in done.stdout
+        assert "reloaded: 3 processes" in done.stdout
     assert served.get()["pid"] != before["pid"]
     done = served.run("stop", "main:app")
     assert done.returncode == 0, done.stderr
