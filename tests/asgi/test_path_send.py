@@ -35,14 +35,22 @@ def test_an_empty_file_is_sent(serve_app: Serve, tmp_path: Path) -> None:
     assert serve_app(naming(str(file))).connect().request("/").status == 200
 
 
+def test_a_relative_path_is_one_of_the_directory_of_the_process(
+    serve_app: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    monkeypatch.chdir(tmp_path)
+    assert serve_app(naming("file")).connect().request("/").body == b"abc"
+
+
 def test_what_is_no_file_is_a_500(
     serve_app: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"abc")
     wrong = [
-        (naming("relative"), "an absolute one"),
-        (naming(None), "an absolute one"),
+        (naming("relative"), "No such file"),
+        (naming(None), "is None; ASGI: a text"),
         (naming(str(tmp_path)), "no regular file"),
         (naming(str(tmp_path / "none")), "No such file"),
         (naming(str(file), (b"content-length", b"7")), "has 3 bytes"),

@@ -21,12 +21,15 @@ TLS_PIECE = 64 * 1024
 def open_file(path: Any) -> Iterator[tuple[int, int]]:
     """The descriptor of a file and its size.
 
+    The standard asks for an absolute path. Starlette passes on whatever path a program gives to
+    `FileResponse`, so a relative one is taken from the directory of the process, as `open` does.
+
     Raises:
-        UsageError: it is no absolute path of a regular file.
+        UsageError: it is no path of a regular file.
         OSError: it cannot be opened.
     """
-    if not isinstance(path, (str, os.PathLike)) or not os.path.isabs(path):
-        raise UsageError(f"the path of 'http.response.pathsend' is {path!r}; ASGI: an absolute one")
+    if not isinstance(path, (str, os.PathLike)):
+        raise UsageError(f"the path of 'http.response.pathsend' is {path!r}; ASGI: a text")
     file = os.open(path, _FLAGS)
     try:
         facts = os.fstat(file)
