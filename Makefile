@@ -13,6 +13,8 @@
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
 #   make capacity        what a connection and a message cost each process, into docs/howto/plan-capacity.md
 #   make bench-http      requests beside uvicorn and granian, files beside nginx, events
+#   make bench-apps      a Starlette application beside uvicorn and granian
+#   make bench-layers    the channel layer beside channels_redis
 #   make bench-gateway   the gateway beside a plain worker, and beside others with Redis
 #   make package  the sdist, installed into empty environments with a compiler and without one
 #   make wheels   the same, and a manylinux wheel for each Python that is at hand, into dist/
@@ -34,7 +36,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py requirements/build.txt $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.h')
 
-.PHONY: help demo test check docs docs-serve cover fuzz soak bench bench-http bench-gateway capacity package wheels lock audit programs
+.PHONY: help demo test check docs docs-serve cover fuzz soak bench bench-http bench-apps bench-layers bench-gateway capacity package wheels lock audit programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -79,6 +81,12 @@ bench: $(BUILD)
 
 bench-http: $(BUILD)
 	$(BIN)/python bench/compare_http.py $(ARGS)
+
+bench-apps: $(BUILD)
+	$(BIN)/python bench/compare_apps.py $(ARGS)
+
+bench-layers: $(BUILD) .venv/dev.stamp
+	$(BIN)/python bench/compare_layers.py $(ARGS)
 
 bench-gateway: $(BUILD)
 	$(BIN)/python bench/compare_gateway.py $(ARGS)

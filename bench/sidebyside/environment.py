@@ -35,6 +35,9 @@ GATEWAY_PACKAGES = {
 # The same for `make bench-http`.
 HTTP_PACKAGES = {"granian": ["granian", "uvloop"]}
 
+# What the servers of `make bench-apps` serve, besides the servers.
+APP_PACKAGES = {"starlette": ["starlette"]}
+
 # The files for a build, without leftovers of an earlier one.
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
@@ -67,7 +70,7 @@ def set_up(servers: list[str], keep: bool) -> str:
     if not python.exists():
         print(f"making {FOLDER.name}", file=sys.stderr)
         _run([sys.executable, "-m", "venv", "--clear", str(FOLDER)])
-    known = PACKAGES | GATEWAY_PACKAGES | HTTP_PACKAGES
+    known = PACKAGES | GATEWAY_PACKAGES | HTTP_PACKAGES | APP_PACKAGES
     wanted = sorted({package for server in servers for package in known.get(server, [])})
     print(f"installing {' '.join(wanted)}", file=sys.stderr)
     _pip(python, ["--upgrade", *wanted])

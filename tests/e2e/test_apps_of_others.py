@@ -1,0 +1,136 @@
+"""Applications of Starlette, FastAPI, Litestar and Channels answer as they do under uvicorn."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from kit.program import PortTaken, Program, free_ports
+from kit.waiting import DEADLINE
+
+pytestmark = pytest.mark.e2e
+CASES = Path(__file__).parent / "apps" / "others"
+READY = {"lineman": "ready: ", "uvicorn": "Uvicorn running"}
+# Whether a body without a length is sent with one or in chunks is for the server to decide.
+COMPARED = ("content-type", "x-path", "www-authenticate", "allow")
+
+REQUESTS: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
+    "starlette": [
+        ("GET", "/?a=1", {}),
+        ("HEAD", "/", {}),
+        ("GET", "/items/7?q=%C3%BC", {}),
+        ("GET", "/items/seven", {}),
+        ("POST", "/body", {"content": b"x" * 100_000}),
+        ("POST", "/body", {"content": iter([b"a", b"b"])}),
+        ("GET", "/stream", {}),
+        ("DELETE", "/", {}),
+    ],
+    "fastapi": [
+        ("GET", "/", {}),
+        ("GET", "/me", {}),
+        ("GET", "/me", {"headers": {"Authorization": "Bearer me"}}),
+        ("POST", "/items", {"json": {"name": "a", "price": 1}}),
+        ("POST", "/items", {"json": {"name": "a"}}),
+        ("GET", "/items/seven", {}),
+        ("GET", "/openapi.json", {}),
+    ],
+    "litestar": [
+        ("GET", "/", {}),
+        ("GET", "/items/7", {}),
+        ("POST", "/items", {"json": {"a": "b"}}),
+        ("GET", "/closed", {}),
+        ("GET", "/nowhere", {}),
+    ],
+    "channels": [("GET", "/", {}), ("POST", "/items/7", {}), ("GET", "/nowhere", {})],
+}
+
+
+@contextmanager
+def served(server: str, case: str, directory: Path, *words: str) -> Iterator[int]:
+    """A server with an application; the port."""
+    # Starlette writes the methods of `Allow` in the order of a set.
+    env = {"CASE_KEY": secrets.token_hex(8), "PYTHONHASHSEED": "0"}
+    for attempt in range(5):
+        (port,) = free_ports(1)
+        command = [f"{case}_case:app", "--app-dir", str(CASES), "--port", str(port), *words]
+        if server == "lineman":
+            command = ["-m", "lineman", "serve", *command, "--pid-file", str(directory / "app.pid")]
+        else:
+            command = ["-m", "uvicorn", *command]
+        program = Program(server, [sys.executable, *command], env=env, cwd=directory)
+        try:
+            program.wait_for_line(READY[server])
+            yield port
+            return
+        except PortTaken:
+            if attempt == 4:
+                raise
+        finally:
+            program.stop()
+
+
+def answers(port: int, case: str) -> list[object]:
+    """What the application answers, in the parts that the standard decides."""
+    said: list[object] = []
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE) as client:
+        for method, path, options in REQUESTS[case]:
+            if "content" in options and not isinstance(options["content"], bytes):
+                options = {"content": iter([b"a", b"b"])}
+            answer = client.request(method, path, **options)
+            headers = {name: answer.headers.get(name) for name in COMPARED}
+            said.append((method, path, answer.status_code, headers, answer.content))
+    return said
+
+
+def talk(port: int, path: str) -> list[object]:
+    """A conversation by websocket, to its end."""
+    said: list[object] = []
+    url = f"ws://127.0.0.1:{port}"
+    with connect(f"{url}{path}", subprotocols=["other", "chat"]) as websocket:
+        said.append(websocket.subprotocol)
+        if path != "/ws":
+            websocket.recv(DEADLINE)  # a pid
+        websocket.send("hello")
+        said.append(websocket.recv(DEADLINE))
+        websocket.send(b"\x00\xff")
+        try:
+            while True:
+                said.append(websocket.recv(DEADLINE))
+        except ConnectionClosed as closed:
+            said.append((closed.rcvd.code, closed.rcvd.reason))
+    with pytest.raises(InvalidStatus) as denied, connect(f"{url}/deny"):
+        pass
+    return [*said, denied.value.response.status_code]
+
+
+@pytest.mark.parametrize("case", sorted(REQUESTS))
+def test_the_application_answers_here_as_under_uvicorn(case: str, tmp_path: Path) -> None:
+    found = {}
+    for server in ("lineman", "uvicorn"):
+        with served(server, case, tmp_path) as port:
+            path = "/ws/room" if case == "channels" else "/ws"
+            found[server] = [*answers(port, case), *talk(port, path)]
+    for ours, theirs in zip(found["lineman"], found["uvicorn"], strict=True):
+        assert ours == theirs
+
+
+def test_a_chat_of_channels_reaches_the_clients_of_all_processes(tmp_path: Path) -> None:
+    workers = ("--workers", "2")
+    with served("lineman", "channels", tmp_path, *workers) as port, ExitStack() as stack:
+        url = f"ws://127.0.0.1:{port}/ws/room"
+        clients, pids = [], set()
+        while len(pids) < 2:
+            assert len(clients) < 50
+            clients.append(stack.enter_context(connect(url, subprotocols=["chat"])))
+            pids.add(clients[-1].recv(DEADLINE))
+        clients[0].send("to all")
+        assert [each.recv(DEADLINE) for each in clients] == ["to all"] * len(clients)
