@@ -1,6 +1,6 @@
 """Measures how many changes a second a gateway process records, and its memory, as a line of JSON.
 
-python gateway_registry.py speed | memory | presence
+python gateway_registry.py speed | memory | presence | home
 
 The orders come as frames of a link and are decoded and dispatched as usual. The clients have no
 connections here.
@@ -15,12 +15,14 @@ import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
+from lineman.gateway.cluster.presence import Presence
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.routing import Routing
 from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire import names
 from lineman.gateway.wire.messages import TO_GATEWAY, Bind, Join, Leave, Order
-from lineman.links.framing import LENGTH, encode_frames
+from lineman.gateway.wire.node_messages import BETWEEN_NODES, Hold
+from lineman.links.framing import LENGTH, encode, encode_frames
 
 CLIENTS = 20_000
 UIDS = 1_000_000
@@ -95,5 +97,26 @@ async def memory(tells_users: bool) -> dict[str, float]:
     return {"record": (empty - before) / UIDS, "uid": (full - empty) / UIDS}
 
 
-what = sys.argv[1]
-print(json.dumps(asyncio.run(speed() if what == "speed" else memory(what == "presence"))))
+async def home() -> dict[str, float]:
+    """Bytes for each uid that another node holds, and whose home this node is."""
+    here, there = names.new_node(), names.new_node()
+    presence = Presence(here)
+    presence.nodes = tuple(sorted((here, there)))
+    before = resident()
+    for start in range(0, UIDS, AT_ONCE):
+        told = tuple(f"user {number}" for number in range(start, start + AT_ONCE))
+        hold = BETWEEN_NODES.decode(encode(Hold(there, told, True)))
+        assert isinstance(hold, Hold)
+        for uid in hold.names:
+            presence.hold(uid, there)
+    assert len(presence.held_by(there)) == UIDS
+    return {"home": (resident() - before) / UIDS}
+
+
+MODES = {
+    "speed": speed,
+    "memory": lambda: memory(tells_users=False),
+    "presence": lambda: memory(tells_users=True),
+    "home": home,
+}
+print(json.dumps(asyncio.run(MODES[sys.argv[1]]())))
