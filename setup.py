@@ -26,6 +26,7 @@ COMPILED = (
     "lineman/gateway/business/link_receiver",
     "lineman/gateway/holder/dispatch",
     "lineman/links/link",
+    "lineman/links/unconfirmed",
     "lineman/gateway/holder/registry",
     "lineman/gateway/holder/traffic",
     "lineman/gateway/business/gateway_client",

@@ -2,6 +2,7 @@ cimport cython
 
 from lineman.base cimport buffers
 from lineman.links cimport records
+from lineman.links.unconfirmed cimport Unconfirmed
 
 cdef int _LOOK, BINARY, DONE, LENGTH, RECORD, TEXT
 cdef Py_ssize_t FLUSH_SIZE, HEAD_SIZE, MAX_FRAME, SIZE_OF_NOTHING
@@ -43,7 +44,7 @@ cdef class Link:
     cdef readonly long long handled
     cdef public long long tell_at
     cdef public object on_handled
-    cdef public object kept
+    cdef public Unconfirmed kept
 
     cpdef post(self, message, Py_ssize_t size=*)
     cpdef check_room(self)
