@@ -25,7 +25,7 @@ from lineman.brokers.embedded import (
 from lineman.links.framing import Message, WireFormat, encode
 from lineman.links.link import Link
 from lineman.links.rendezvous import Listeners
-from lineman.sharing.event_messages import Event, ToAllClients
+from lineman.sharing.event_messages import FROM_OTHERS, Event, ToAllClients
 from lineman.sharing.store_messages import StoreReply, StoreRequest
 
 
@@ -108,8 +108,6 @@ def test_a_hub_that_ends_in_order_says_so_first(tmp_path: Path) -> None:
         (Subscribe(("a", "b")), "920292a161a162"),
         (Unsubscribe(("a",)), "920391a161"),
         (HubLeaving(), "9104"),
-        (Event(b"o", b"d"), "9301c4016fc40164"),
-        (ToAllClients(b"o", b"m", b"k"), "9402c4016fc4016dc4016b"),
         (
             StoreRequest(7, "set", "k", b"v", None, 1.5, 0),
             "980107a3736574a16bc40176c0cb3ff800000000000000",
@@ -122,6 +120,22 @@ def test_what_processes_and_their_hub_say_stays_as_it_is(message: Message, said:
     assert encode(message).hex() == said, (
         "a process that starts after an upgrade dials the hub of before, which only a restart ends"
     )
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (Event(b"o", b"d"), "9301c4016fc40164"),
+        (ToAllClients(b"o", b"m", b"k"), "9402c4016fc4016dc4016b"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_processes_say_to_each_other_grows_behind_its_first_fields_only(
+    message: Message, said: str
+) -> None:
+    before = bytes.fromhex(said)
+    assert FROM_OTHERS.decode(before) == message, "a process of an older version sends this"
+    assert encode(message)[1:].startswith(before[1:]), "and reads this"
 
 
 def test_a_hub_that_understands_nothing_is_dialled_with_pauses(
