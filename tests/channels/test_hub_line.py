@@ -127,7 +127,7 @@ def test_a_cancelled_receiver_loses_no_message(tmp_path: Path) -> None:
 
 
 def test_after_a_fork_the_child_is_a_layer_of_its_own() -> None:
-
+    # Each line is written at once: the output of two processes must not mix within one.
     program = """
 import asyncio, os, sys
 from lineman.channels import Layer
@@ -143,10 +143,10 @@ async def talk(name):
 before = asyncio.run(first())
 child = os.fork()
 after = asyncio.run(talk("child" if child == 0 else "parent"))
-print(child == 0, before[0] == after[0], after[1], flush=True)
+os.write(1, f"{child == 0} {before[0] == after[0]} {after[1]}\\n".encode())
 if child:
     os.waitpid(child, 0)
-    print(asyncio.run(talk("parent"))[1])
+    os.write(1, f"{asyncio.run(talk('parent'))[1]}\\n".encode())
 """
     command = [sys.executable, "-c", program, new_name()]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
