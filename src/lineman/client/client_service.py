@@ -36,8 +36,8 @@ class ClientService:
     ) -> None:
         self._is_read = callbacks is None
         callbacks = callbacks or Callbacks()
-        callbacks.on_close = self._on_close
-        self._tells = on_close
+        callbacks.on_close = on_close
+        callbacks.ended = self._note_end
         self._service = Service(owner, callbacks, plan.limits)
         self._ended: dict[Connection, asyncio.Event] = {}
         self._service.start()
@@ -65,14 +65,13 @@ class ClientService:
             aiter(connection)  # what comes waits from now on
         return connection
 
-    def _on_close(self, connection: Connection, code: int, reason: str) -> Any:
+    def _note_end(self, connection: Connection) -> None:
         self._ended.pop(connection).set()
         if not self._ended:
             for key, service in list(_services.items()):
                 if service is self:
                     del _services[key]
             self._service.loop.call_soon(self._close)
-        return None if self._tells is None else self._tells(connection, code, reason)
 
     def _close(self) -> None:
         self._service.close()

@@ -14,3 +14,4 @@ cdef class Callbacks:
     cdef public bint takes_event_streams
     cdef public object app
     cdef public object pipes
+    cdef public object ended

@@ -37,10 +37,13 @@ class Callbacks:
         app: an application that answers requests, or opens websockets, in place of them (see
             `app_requests.AppCalls`); None without one.
         pipes: of a connection that has some, its `PipeEnds`.
+        ended: called with each connection that is over, before `on_close`: for a part of Lineman,
+            which goes on to hear of it where a connection has an `on_close` of its own.
     """
 
     __slots__ = (
         "app",
+        "ended",
         "on_buffer_drain",
         "on_buffer_full",
         "on_close",
@@ -73,6 +76,7 @@ class Callbacks:
         self.takes_event_streams = True
         self.app: Any = None
         self.pipes: Any = None
+        self.ended: Callable[[Any], object] | None = None
 
     def with_own(self, name: str, function: Callback | None) -> Callbacks:
         """The functions of a connection that has one of its own."""
@@ -80,5 +84,5 @@ class Callbacks:
         for each in ("on_connect", *OF_CONNECTION):
             setattr(own, each, getattr(self, each))
         setattr(own, name, function)
-        own.pipes = self.pipes
+        own.pipes, own.ended = self.pipes, self.ended
         return own

@@ -431,10 +431,7 @@ class Lifecycle(DelayedCalls):
         self._set_cause(code, reason)
 
     def _tell_end(self) -> None:
-        """Has `on_close` called: not while the program ends it, for that may walk a set of them.
-
-        Nor before `on_connect`, if that is a coroutine which the loop has not begun yet.
-        """
+        """Has `on_close` called, but not inside the program's own call, nor before `on_connect`."""
         is_unbegun = self._inbox is not None and self._inbox.is_unbegun
         if self._is_ended_by_us or is_unbegun:
             self.service.loop.call_soon(self.on_delivered_all)
@@ -445,6 +442,8 @@ class Lifecycle(DelayedCalls):
         """Tells the program that the connection is over, once."""
         if self._owes_on_close:
             self._owes_on_close = False
+            if self._callbacks.ended is not None:
+                self._callbacks.ended(self)
             self.tell(self._callbacks.on_close, self.close_code, self.close_reason)
             if self._callbacks.pipes is not None:
                 self._callbacks.pipes.close(self.close_code, self.close_reason)
