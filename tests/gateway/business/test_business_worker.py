@@ -72,7 +72,7 @@ def test_it_does_not_start_beside_a_gateway_process_that_ends_every_link(
 
     asyncio.run(asyncio.wait_for(story(), DEADLINE))
     assert links == ENOUGH
-    assert len(caplog.records) == 1  # and not one for each link
+    assert 1 <= len(caplog.records) < links  # the log is limited by the second
 
 
 @pytest.mark.parametrize("oldest", [8, -3])
