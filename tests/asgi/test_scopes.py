@@ -81,6 +81,18 @@ def test_headers_come_from_a_head_as_well() -> None:
     assert scope["headers"] == [(b"host", b"a"), (b"cookie", b"x=\xe9"), (b"cookie", b"y")]
 
 
+def test_what_handshakes_say_alike_is_kept_once() -> None:
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nX-Own: b c\r\n\r\n"
+    one, other = (
+        websocket_scope(Request.of_handshake(head), None, "", None, None, [])["headers"]
+        for _ in range(2)
+    )
+    assert one == other == [(b"host", b"a"), (b"upgrade", b"websocket"), (b"x-own", b"b c")]
+    assert one[1][0] is other[1][0]
+    assert one[1][1] is other[1][1]
+    assert one[2][1] is not other[2][1]
+
+
 def test_a_lifespan_has_a_state_to_fill() -> None:
     state: dict[str, object] = {}
     scope = lifespan_scope(state)

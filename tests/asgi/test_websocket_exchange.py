@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from typing import Any
 
@@ -14,6 +15,23 @@ from kit.waiting import wait_until
 from lineman import Connection
 from lineman.errors import ClientGoneError
 from lineman.protocols.events import Close
+from lineman.protocols.websocket.opening_session import OpeningSession
+
+
+def handshakes() -> int:
+    """Those that this process keeps something of."""
+    gc.collect()
+    return sum(type(each) is OpeningSession for each in gc.get_objects())
+
+
+def test_an_open_websocket_keeps_nothing_of_its_handshake(serve_app: Serve) -> None:
+    site = serve_app(Told(echo))
+    before = handshakes()
+    clients = [site.open() for _ in range(5)]
+    for client in clients:
+        client.send("text")
+        assert client.receive() == "text"
+    wait_until(lambda: handshakes() <= before, "the handshakes of open websockets were let go")
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])

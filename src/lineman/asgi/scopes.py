@@ -17,6 +17,22 @@ VERSION = "3.0"
 SPEC_VERSION = "2.5"
 _LIFESPAN_VERSION = "2.0"
 _SECURE = {"http": "ws", "https": "wss"}
+# What most handshakes say alike. A websocket keeps its scope as long as it is open, so that one
+# object each for all of them is worth a look-up.
+_ALIKE = {
+    each: each
+    for each in (
+        b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"connection",
+        b"cookie", b"host", b"origin", b"pragma", b"sec-fetch-dest", b"sec-fetch-mode",
+        b"sec-fetch-site", b"sec-websocket-extensions", b"sec-websocket-key",
+        b"sec-websocket-protocol", b"sec-websocket-version", b"upgrade", b"user-agent",
+        b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto",
+        b"x-real-ip",
+        b"*/*", b"13", b"Upgrade", b"gzip, deflate, br", b"gzip, deflate, br, zstd", b"http",
+        b"https", b"keep-alive, Upgrade", b"no-cache", b"permessage-deflate",
+        b"permessage-deflate; client_max_window_bits", b"websocket",
+    )
+}  # fmt: skip
 
 
 def http_scope(
@@ -32,6 +48,7 @@ def http_scope(
         tls: what the extension `tls` says; None where the connection has none.
     """
     scope = _common("http", request, server, root_path, state)
+    scope["headers"] = request.headers.encode()
     scope["method"] = request.method
     scope["scheme"] = request.scheme
     extensions = scope["extensions"] = {
@@ -59,6 +76,10 @@ def websocket_scope(
         subprotocols: what the client offers.
     """
     scope = _common("websocket", request, server, root_path, state)
+    find = _ALIKE.get
+    scope["headers"] = [
+        (find(name, name), find(value, value)) for name, value in request.headers.encode()
+    ]
     scope["scheme"] = _SECURE.get(request.scheme, "ws")
     scope["subprotocols"] = subprotocols
     extensions = scope["extensions"] = {"websocket.http.response": {}}
@@ -97,7 +118,6 @@ def _common(
         "raw_path": (root_path + raw_path).encode("utf-8"),
         "query_string": query.encode("latin-1"),
         "root_path": root_path,
-        "headers": request.headers.encode(),
         "client": (request.remote_ip, request.remote_port) if request.remote_ip else None,
         "server": server,
     }

@@ -9,7 +9,7 @@ cdef class WebsocketExchange(AppCall):
     cdef bint _has_connected
     cdef object _head
     cdef bint _is_paused
-    cdef object _messages
+    cdef list _messages
     cdef Py_ssize_t _size
     cdef object _stage
     cdef int _state

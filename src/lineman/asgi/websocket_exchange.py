@@ -7,7 +7,6 @@ denial response.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Any
 
 from lineman.asgi.answer_lines import AnswerLines
@@ -50,7 +49,7 @@ class WebsocketExchange(AppCall):
 
     Args:
         served, scope: see `AppCall`.
-        stage: takes the decision (`net.connection.app_requests`).
+        stage: takes the decision (`net.connection.app_requests`); kept until then.
         connection: the client's.
 
     Attributes:
@@ -70,7 +69,7 @@ class WebsocketExchange(AppCall):
         self._connection = connection
         self._has_connected = False
         self._head: Any = None
-        self._messages: deque[Any] = deque()
+        self._messages: list[Any] = []  # few: an empty deque has room for 64, and most are idle
         self._size = 0
         self._is_paused = False
         self._state = ASKED
@@ -124,7 +123,7 @@ class WebsocketExchange(AppCall):
         return {"type": "websocket.receive", "bytes": message}
 
     def _pop(self) -> Any:
-        message = self._messages.popleft()
+        message = self._messages.pop(0)
         self._size -= len(message)
         if (
             self._is_paused
@@ -210,6 +209,7 @@ class WebsocketExchange(AppCall):
         if not self._stage.accept_websocket(subprotocol, headers):
             self.note_disconnected(closing.ABNORMAL, "the client has gone")
             raise client_gone(self.close_code, self.close_reason)
+        self._stage = None  # the handshake is over, and what it has kept is not needed
         self.has_begun = True
         self._state = OPENED
 
