@@ -59,6 +59,11 @@ class Unconfirmed:
         self._size = 0
         self._parts: deque[tuple[int, bytes | bytearray | Summary]] = deque()  # each with its end
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was sent is confirmed."""
+        return not self._parts
+
     def add(self, data: bytes | bytearray) -> None:
         """Notes what is sent: whole messages, which nobody changes from now on."""
         size = len(data)
