@@ -69,7 +69,7 @@ async def page_of(group, epoch, offset):
 
 
 async def give_later(uid, number):
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(3.0)
     gateway.send_to_uid(uid, f"m {number} ")
     print(f"given: {number} {time.monotonic()}", flush=True)
 

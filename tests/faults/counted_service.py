@@ -222,7 +222,7 @@ class CountedService:
             sender.send(receiver, f"{sender.uid}-{next(self._numbers)}", more)
 
     def order_later(self) -> None:
-        """Has the workers of the last machine send a message to each client, a second later."""
+        """Has workers of the last machine send a message to each client, three seconds later."""
         senders = [one for one in self.clients if one.uid.startswith(f"u{len(self.nodes) - 1}")]
         for number, receiver in enumerate(self.clients):
             sender = senders[number % len(senders)]

@@ -89,7 +89,7 @@ async def holder_stopped_and_killed(service: CountedService) -> None:
     service.order_later()
     await asyncio.sleep(0.5)
     pid = await signal_one(service, "gateway", signal.SIGSTOP)
-    await asyncio.sleep(2.0)
+    await asyncio.sleep(4.0)
     os.kill(pid, signal.SIGKILL)
     await asyncio.sleep(2.0)
 

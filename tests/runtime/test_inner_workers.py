@@ -174,6 +174,7 @@ def test_a_worker_that_starts_later_waits_for_the_old_process_to_close_the_port(
     program = app.start()
     program.wait_for_line(f"listening on {at(port)}")
     (old,) = children_of(program.process.pid)
+    assert ask(port) == old  # it has begun, and its port is in the store
     os.kill(old, signal.SIGSTOP)  # it is slow to hear that it shall close its port
     reloading = threading.Thread(target=app.run, args=("reload",))
     reloading.start()

@@ -1,5 +1,7 @@
 cimport cython
 
+from lineman.links cimport records
+
 cdef class Unconfirmed:
     cdef readonly long long _sent
     cdef readonly long long _confirmed
