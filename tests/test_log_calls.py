@@ -26,7 +26,6 @@ KNOWN = {
     "links/rendezvous.py": "somebody with the rights of the service removed a socket",
     "gateway/holder/history_handover.py": "once, at the end of a process",
     "gateway/holder/routing.py": "once, at the start or the end",
-    "gateway/holder/node.py": "a business worker hangs",
     "metrics/exporter.py": "once, at the start",
     "net/datagrams/receive_buffer.py": "once, at the start",
     "net/listening/bind.py": "once, at the start",

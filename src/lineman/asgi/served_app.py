@@ -80,17 +80,33 @@ class ServedApp:
     def begin_websocket(self, stage: Any, connection: Any, request: Request) -> WebsocketExchange:
         """Calls the application for a handshake."""
         _address(request, connection)
-        scope = scopes.websocket_scope(
+        scope = self.websocket_scope(request, _server(stage, connection), connection.tls)
+        exchange = WebsocketExchange(self, scope, stage, connection)
+        self.begin(exchange)
+        return exchange
+
+    def websocket_scope(
+        self, request: Request, server: tuple[str, int | None] | None, tls: Any
+    ) -> dict[str, Any]:
+        """The scope of a websocket.
+
+        Args:
+            request: its handshake.
+            server: where it has come in.
+            tls: of its connection; None without it.
+        """
+        return scopes.websocket_scope(
             request,
-            _server(stage, connection),
+            server,
             self.root_path,
             self._lifespan.state,
-            None if connection.tls is None else tls_extension.facts(connection.tls),
+            None if tls is None else tls_extension.facts(tls),
             offered_subprotocols(request),
         )
-        exchange = WebsocketExchange(self, scope, stage, connection)
+
+    def begin(self, exchange: WebsocketExchange) -> None:
+        """Calls the application for a websocket."""
         self._begin(exchange, exchange.run())
-        return exchange
 
     def is_full(self) -> bool:
         """Whether as many calls are under way as `max_connections` allows."""

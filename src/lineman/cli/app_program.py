@@ -16,6 +16,7 @@ from typing import Any
 from lineman.asgi.applications import load, name_of
 from lineman.cli.shared import serve_options
 from lineman.errors import ConfigError
+from lineman.gateway.gateway import Gateway
 from lineman.worker import Worker
 
 
@@ -32,8 +33,8 @@ def main(words: Sequence[str]) -> None:
     Worker.run_all([])
 
 
-def worker_of(options: argparse.Namespace) -> Worker:
-    """The worker that the options describe.
+def worker_of(options: argparse.Namespace) -> Worker | Gateway:
+    """The worker that the options describe; with `--keep-clients` the gateway.
 
     Raises:
         ConfigError: the application is not found, or an option cannot work.
@@ -52,6 +53,12 @@ def worker_of(options: argparse.Namespace) -> Worker:
     if options.log_level:
         level = options.log_level.upper()
         Worker.log_level = "DEBUG" if level == "TRACE" else level
+    if options.keep_clients:
+        of_gateway = serve_options.gateway_options(options)
+        # By its name: the processes that keep clients do not import it.
+        is_plain = not options.factory and options.interface != "wsgi"
+        app = options.app if is_plain else _found(options)
+        return Gateway(app=app, name=options.app, **of_gateway)
     return Worker(app=_found(options), name=options.app, **given)
 
 

@@ -22,7 +22,7 @@ from lineman.base.option_kinds import (
     names_of,
     option,
 )
-from lineman.config.app_kinds import check_app, check_root_path
+from lineman.config.app_fields import AppFields
 from lineman.config.process_options import PROCESSES, ProcessFields
 from lineman.errors import ConfigError
 from lineman.net.connection import send_queue
@@ -110,7 +110,7 @@ class ServiceFields(LimitFields, TlsFields, ProcessFields):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class WorkerOptions(ServiceFields):
+class WorkerOptions(ServiceFields, AppFields):
     """The options of a `Worker`; each is also an attribute with the same name."""
 
     address: str | Sequence[str] = field(default_factory=str, kw_only=False)
@@ -126,14 +126,6 @@ class WorkerOptions(ServiceFields):
     """On `tcp://`: the class of a protocol of the program's own, or what makes its objects, such as
     `Lines()`. Each connection has an object; None: messages are bytes as they come."""
 
-    app: Any = option(None, CheckedBy(check_app))
-    """An ASGI application that answers requests and websockets (with `on_message`: requests alone),
-    or where it is, as `main:app`; or several by their paths, as `{"/": app, "/api": "api:app"}`."""
-    root_path: str = option("", CheckedBy(check_root_path))
-    """The path at which a proxy in front mounts the application, such as `/api`."""
-    lifespan: Literal["auto", "on", "off"] = option("auto", Choice(("auto", "on", "off")))
-    """Whether the application has a lifespan: `on` refuses to start without one, `off` does not ask
-    for it."""
     start_tls: bool = option(False, FLAG)
     """On `tcp`, `text` and `frame`: connections begin in the clear in spite of the certificate, and
     speak TLS from `connection.start_tls()` on. An address with `+tls` speaks it from the first

@@ -29,8 +29,9 @@ from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared, refuse_option
 from lineman.config.options import ServiceFields
 from lineman.errors import UsageError
+from lineman.gateway.applications.gateway_app import EVENTS, GatewayApp, new_app, refuse_callbacks
 from lineman.gateway.business.business_worker import Business
-from lineman.gateway.business.gateway_client import Client
+from lineman.gateway.gateway_current import GatewayCurrent
 from lineman.gateway.gateway_options import (
     OF_HOLDERS,
     OPTIONS,
@@ -118,7 +119,7 @@ class _Callbacks:
         return [name for name in ARGUMENTS if self[name] is not None]
 
 
-class Gateway(GatewayTime, Api, RunsInLoop, Declared):
+class Gateway(GatewayTime, GatewayCurrent, Api, RunsInLoop, Declared):
     """A service whose clients stay while its code is reloaded, and that reaches any of them.
 
     Its `gateways` processes hold the clients. Its `workers` processes run the callbacks, and a
@@ -172,6 +173,7 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
     _hub: Hub | None
     _client: AsyncGatewayClient | None
     _holding: _Holding
+    _app: GatewayApp | None
 
     @taking(GatewayOptions)
     def __init__(
@@ -203,6 +205,8 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         shared = {key: given[key] for key in SHARED if key in given}
         of_holders = {key: given[key] for key in OF_HOLDERS if key in given}
         of_holders |= {"name": options.name, "reloadable": options.reloadable}
+        if options.app is not None:
+            of_holders.setdefault("origins", ["*"])  # the application has its own rule
         self._holding = _Holding(
             options.address, options.context, count=options.gateways, **of_holders
         )
@@ -223,6 +227,7 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
             hub.takes_settings = False
             hub.on_worker_start = self._start_hub
             hub.on_worker_stop = self._stop_hub
+        self._app = new_app(options, self._serving)
         self._pushing = []
         if options.push is not None:
             title, stays = f"{self.name} push", options.reloadable  # it runs no code of the program
@@ -262,6 +267,8 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         return self._options.gateways if self._run is None else 1
 
     async def _start_node(self, worker: Worker) -> None:
+        if self._app is not None:
+            refuse_callbacks(self.callbacks.names())
         options = RoutingOptions(
             self._make_broker(worker),
             self._options.secret,
@@ -273,18 +280,21 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
             make_store=self._make_store(),
         )
         node = self._node = Node(
-            self.callbacks.names(),
+            self.callbacks.names() if self._app is None else EVENTS,
             options,
             self._limits,
             redeliver=self._options.redeliver,
             wait_timeout=self._options.wait_timeout,
             router=checked_router(self._options),
+            resumes=self._app is not None,
         )
         worker.on_websocket_connect = node.on_websocket_connect
         worker.facts = node.facts
         worker.troubles = node.troubles
         worker._identity = node.identity
         worker.on_request = self.callbacks["on_request"]
+        if self._app is not None:
+            worker.callbacks.app = node.requests
         worker.callbacks.takes_event_streams = False
         worker.on_connect = node.on_connect
         worker.on_message = node.on_message
@@ -354,11 +364,13 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
             if service is not None:
                 service.exceptions += 1
 
-        self._business = Business(
+        business = self._business = Business(
             callbacks, paths, worker.id, timers=self._timer_functions, on_failure=count
         )
-        _add_facts(worker, self._business.given.facts)
-        await starting.run(callbacks["on_worker_start"], worker)
+        _add_facts(worker, business.given.facts)
+        if self._app is not None:
+            await self._app.start(worker, business, callbacks)
+        await starting.run(self.callbacks["on_worker_start"], worker)
         await self._business.start()
 
     async def _retire_business(self, seconds: float) -> None:
@@ -371,6 +383,8 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
             return
         try:
             await _call(self.callbacks["on_worker_stop"], worker)
+            if self._app is not None:
+                await self._app.stop(worker.stop_timeout)
         finally:
             self._business.close()
 
@@ -415,25 +429,6 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         gateway process.
         """
         await self._working().drain()
-
-    @property
-    def current_client(self) -> Client | None:
-        """The client whose callback is running; None outside of callbacks."""
-        return self._working().current_client
-
-    def send_to_current_client(self, message: str | bytes) -> None:
-        """Sends to the client whose callback is running."""
-        self._working().send_to_current_client(message)
-
-    def close_current_client(
-        self, message: str | bytes | None = None, code: int = 1000, reason: str = ""
-    ) -> None:
-        """Closes the client whose callback is running."""
-        self._working().close_current_client(message, code, reason)
-
-    def destroy_current_client(self) -> None:
-        """Drops the client whose callback is running, without a close frame."""
-        self._working().destroy_current_client()
 
 
 def _add_facts(worker: Worker, more: Callable[[], dict[str, float]]) -> None:

@@ -7,9 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lineman.base.option_kinds import FLAG, SECONDS, CheckedBy, Text, Typed, names_of, option
+from lineman.base.option_kinds import (
+    FLAG,
+    SECONDS,
+    CheckedBy,
+    Text,
+    Typed,
+    names_of,
+    option,
+)
 from lineman.brokers.signing import check_secret
 from lineman.config import listen_addresses, session_factories
+from lineman.config.app_fields import AppFields
 from lineman.config.options import ServiceFields
 from lineman.config.process_options import PROCESSES
 from lineman.errors import ConfigError, UsageError
@@ -46,7 +55,7 @@ def _no_context() -> None:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class GatewayOptions(ServiceFields, GuardFields):
+class GatewayOptions(ServiceFields, GuardFields, AppFields):
     """What a `Gateway` may be given.
 
     The options of a `Worker` apply to the processes that hold clients. `user`, `group`,

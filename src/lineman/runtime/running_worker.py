@@ -32,6 +32,7 @@ from lineman.runtime import (
     service_events,
     starting,
 )
+from lineman.runtime.new_service import new_service
 from lineman.scheduling import seat_duty
 from lineman.scheduling.timekeeper import Timekeeper
 from lineman.sharing import in_use
@@ -39,7 +40,6 @@ from lineman.tls.openssl.tickets import TicketSecret
 
 if TYPE_CHECKING:  # few workers need these modules
     from lineman.asgi.applications import Applications
-    from lineman.net.stream.tlsstream import Challenges
     from lineman.runtime.inner_workers import Host
     from lineman.runtime.worker_certificates import Certifier
     from lineman.runtime.worker_events import WorkerEvents
@@ -62,6 +62,9 @@ class RunningWorker:
         on_stop: called when it begins to stop; None for nothing.
         time: its jobs, timers and tasks; None while it does not run.
         events: its events; None while it does not run, and where the program has no broker.
+        end_code: the close code with which it ends: 1012 if another process goes on with its work.
+        before_end: called before its clients are closed and its tasks are waited for; gets the
+            seconds that are left, and must not raise.
         before_finish: called at the end when no client is left, before its tasks are waited for;
             gets the seconds that are left, and must not raise.
         tell_split: called once, when the program reads the connections of a worker that other
@@ -75,6 +78,8 @@ class RunningWorker:
         self.on_stop: Callable[[], object] | None = None
         self.time: Timekeeper | None = None
         self.events: WorkerEvents | None = None
+        self.end_code = GOING_AWAY
+        self.before_end: Callable[[float], Awaitable[None]] | None = None
         self.before_finish: Callable[[float], Awaitable[None]] | None = None
         self.tell_split: Callable[[], object] | None = None
         self._apps: Applications | None = None
@@ -174,7 +179,7 @@ class RunningWorker:
             self.plan = plan
             self._is_unlistened = False
             proofs = None if self._certifier is None else self._certifier.answers
-            self.service = _service(self.worker, plan, proofs)
+            self.service = new_service(self.worker, plan, proofs)
             self._is_starting = True
             await self._keep_time(self.service)
             await starting.run(self.worker.callbacks.on_worker_start, self.worker)
@@ -373,6 +378,7 @@ class RunningWorker:
             )
         if self.on_stop is not None:
             self.on_stop()
+        self.end_code = code
         service, host = self.service, inner_workers.of(self)
         time, loop = self.time, asyncio.get_running_loop()
         deadline = loop.time() + timeout + (drain or 0.0)
@@ -381,6 +387,8 @@ class RunningWorker:
         if host is not None:
             host.leave(self)
         await self._end_certifier()
+        if self.before_end is not None:
+            await self.before_end(deadline - loop.time())
         await inner_workers.end(self, service, timeout, drain, code)
         await self._end_apps(deadline - loop.time())
         if self.before_finish is not None:
@@ -405,32 +413,6 @@ class RunningWorker:
         """Returns when a call of `stop` is over, on_worker_stop included, or after `timeout` s."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), timeout)
-
-
-def _service(
-    worker: WorkerDescription, plan: CheckedOptions, challenges: Challenges | None
-) -> Service:
-    """Makes the service of a worker, from its plan.
-
-    Args:
-        worker: the worker.
-        plan: its checked options.
-        challenges: answers for a certificate authority, if the worker gets its own certificate.
-    """
-    return Service(
-        worker,
-        worker.callbacks,
-        plan.limits,
-        tls_context=None if plan.tls is None else plan.tls.context,
-        subprotocols=tuple(plan.given.subprotocols),
-        trusted_proxies=plan.trusted_proxies,
-        real_ip_header=plan.real_ip_header,
-        compression=plan.compression,
-        challenges=challenges,
-        client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
-        proxy_protocol=plan.given.proxy_protocol,
-        slow_readers=plan.slow_readers,
-    )
 
 
 def _attend(service: Service, plan: CheckedOptions, secret: TicketSecret | None, name: str) -> None:

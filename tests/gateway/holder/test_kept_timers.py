@@ -169,7 +169,7 @@ def test_a_retiring_worker_finishes_its_calls_and_gets_no_new_ones(system: Syste
     wait_until(lambda: begun == [1], "it has begun")
     new = add_worker(system, call=lambda number: ended.append(10 * number))
     retiring = asyncio.run_coroutine_threadsafe(old.retire(20), system._loop)
-    system.wait_until(lambda: old._unretired == set(), "it takes no more")
+    system.wait_until(lambda: old._retirement.unretired == set(), "it takes no more")
     system.call(new.after, 0, "call", 2)
     wait_until(lambda: ended == [20], "the new one is called")
     system.call(may_end.set)

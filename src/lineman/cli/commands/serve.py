@@ -59,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
     if ":" not in options.app:
         module = options.app.removesuffix(".py").replace("/", ".")
         raise UsageError(f"{options.app!r} is no application; write it as {module}:app")
-    serve_options.worker_options(options)  # what contradicts itself is told at once
+    read = serve_options.gateway_options if options.keep_clients else serve_options.worker_options
+    read(options)  # what contradicts itself is told at once
     for line in serve_options.notes(options):
         print(f"lineman: {line}", file=sys.stderr)
     words = words_of(sys.argv[1:])

@@ -61,6 +61,11 @@ def add_to(made: argparse.ArgumentParser) -> None:
         if name == "--workers" and default is None:
             default = os.environ.get("WEB_CONCURRENCY")
         made.add_argument(name, type=kind, default=default, help=text)
+    made.add_argument(
+        "--keep-clients",
+        action="store_true",
+        help="websockets stay connected over a reload: other processes keep them",
+    )
     made.add_argument("--domain", action="append", default=[], help="a name for --acme")
     made.add_argument("--origins", action="append", help="pages that may open websockets")
     made.add_argument(
@@ -118,6 +123,25 @@ def worker_options(options: argparse.Namespace) -> dict[str, Any]:
         if options.uds:
             found["trusted_proxies"].append("unix")
     found["address"] = _address(options, found)
+    return found
+
+
+def gateway_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of the `Gateway` that serves it with `--keep-clients`, without the application.
+
+    Raises:
+        ConfigError: options that contradict each other.
+    """
+    found = worker_options(options)
+    if "max_requests" in found:
+        raise ConfigError(
+            "--limit-max-requests is given with --keep-clients: processes that keep clients are "
+            "not replaced",
+            "leave one of them out",
+        )
+    if "count" in found:
+        found["workers"] = found.pop("count")
+    found["address"] = found["address"].replace("http", "ws", 1)
     return found
 
 

@@ -8,19 +8,22 @@ import inspect
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, cast
 
 from lineman.base import progress, tasktime
 from lineman.base.loglimit import LogLimit
 from lineman.base.open_questions import OpenQuestions
 from lineman.errors import ConfigError, NotReachedError, UsageError
+from lineman.gateway.business.client_keeper import ClientKeeper, post_let_go
 from lineman.gateway.business.current_client import CurrentClientApi
 from lineman.gateway.business.gateway_client import Client
 from lineman.gateway.business.link_receiver import LinkReceiver
 from lineman.gateway.business.link_receiver import current as _current
+from lineman.gateway.business.news_callbacks import NewsCallbacks
 from lineman.gateway.business.running_callbacks import RunningCallbacks, callback_of
 from lineman.gateway.business.timer_calls import TimerCalls
+from lineman.gateway.business.worker_retirement import WorkerRetirement
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.push.given_orders import GivenOrders
 from lineman.gateway.wire import messages, names, versions
@@ -45,7 +48,7 @@ from lineman.gateway.wire.messages import (
     Opened,
     Order,
     Refresh,
-    Retire,
+    Resumed,
     Retired,
     SetSession,
     UserEvent,
@@ -77,6 +80,7 @@ class Business(CurrentClientApi):
 
     Attributes:
         given: its orders to gateway processes, until they are confirmed.
+        keeper: keeps something for each client; None for nothing.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Business(CurrentClientApi):
         ask_timeout: float = ASK_TIMEOUT,
         max_unsent: int = MAX_UNSENT,
     ) -> None:
+        self.keeper: ClientKeeper | None = None
         self._callbacks = callbacks
         self._ask_timeout = ask_timeout
         self._max_unsent = max_unsent
@@ -102,11 +107,11 @@ class Business(CurrentClientApi):
         self._questions: OpenQuestions[Link] = OpenQuestions()
         self.given = GivenOrders()
         self._running = RunningCallbacks()
+        self._news_callbacks = NewsCallbacks(callbacks, self._running, self._note_error)
         self._timers = TimerCalls(timers or {}, self._running, self._note_error)
         self._dialler = Dialler(paths, self._new_link, self._on_link, self._on_end)
         self._news = asyncio.Event()  # set when a gateway process has said its name, or is gone
-        self._unretired: set[Link] = set()
-        self._retired: asyncio.Future[None] | None = None
+        self._retirement = WorkerRetirement()
         self._on_failure = on_failure
         self._has_ended = False
         self._time = tasktime.running()
@@ -164,10 +169,12 @@ class Business(CurrentClientApi):
         self.given.leave(link)
         receiver = self._receivers.pop(link, None)
         for client in () if receiver is None else receiver.clients.values():
-            self._forget(client)
+            self._lose(client)
         self._questions.leave(link)
         self._timers.leave(link)
-        self._note_retired(link)
+        self._retirement.note(link)
+        if self.keeper is not None:
+            self.keeper.leave_link(link)
 
     async def retire(self, timeout: float) -> None:
         """Takes no new events, and finishes those that it has; orders still work.
@@ -178,16 +185,12 @@ class Business(CurrentClientApi):
         """
         deadline = self._loop.time() + timeout
         self._dialler.stop()
-        for link in list(self._receivers):
-            link.post(Retire())
-            self._unretired.add(link)
-        if self._unretired:
-            self._retired = self._loop.create_future()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._retired, timeout)
+        await self._retirement.ask(list(self._receivers), timeout)
+        if self.keeper is not None:
+            await self.keeper.leave(deadline - self._loop.time())
         # No gateway process waits for some of them, such as on_uid_online.
         await self._running.wait(deadline - self._loop.time())
-        self._has_ended = True
+        self._has_ended = self._news_callbacks.has_ended = True
         await self._running.cut_off(timeout)
 
     def close(self) -> None:
@@ -203,25 +206,20 @@ class Business(CurrentClientApi):
         for link in list(self._receivers):
             await link.drain()
 
-    def _note_retired(self, link: Link) -> None:
-        self._unretired.discard(link)
-        if not self._unretired and self._retired is not None and not self._retired.done():
-            self._retired.set_result(None)
-
     # Messages from a gateway process.
 
     def _on_batch(self, link: Link, batch: list[Message]) -> None:
         receiver = self._receivers[link]
         clients = receiver.clients
         for message in batch:
-            if isinstance(message, (Opened, Closed, HandshakeRequest)):
+            if isinstance(message, (Opened, Resumed, Closed, HandshakeRequest)):
                 if (client := clients.get(message.number)) is not None:
                     self._take(client, message)
             elif isinstance(message, IntroduceClient):
                 client = clients[message.number] = Client(self, link, message)
                 self._by_id[client.id] = client
             elif isinstance(message, Forget):
-                self._forget(receiver.forget(message.number))
+                self._lose(receiver.forget(message.number))
             elif isinstance(message, Changed):
                 client = clients.get(message.number)
                 if client is not None and not client.change(message):
@@ -245,11 +243,13 @@ class Business(CurrentClientApi):
             elif isinstance(message, LinkConfirm):
                 self.given.confirm(link, message)
             elif isinstance(message, Retired):
-                self._note_retired(link)
+                self._retirement.note(link)
             elif isinstance(message, Leaving):
                 self._dialler.expect_end(link)
             elif isinstance(message, Hello):
                 self._on_hello(link, message)
+            elif self.keeper is not None:
+                self.keeper.take(link, clients, message)
         _current.set(None)
 
     def _on_hello(self, link: Link, hello: Hello) -> None:
@@ -263,6 +263,24 @@ class Business(CurrentClientApi):
         self.given.begin(link, agreed, self._receivers[link].name_of)
         self._dialler.admit(link)
         self._news.set()
+
+    def _lose(self, client: Client | None) -> None:
+        self._forget(client)
+        if client is not None and self.keeper is not None:
+            self.keeper.lose(client)
+
+    @property
+    def clients(self) -> Collection[Client]:
+        """The clients that this worker serves."""
+        return self._by_id.values()
+
+    def let_go(self, clients: Iterable[Client]) -> None:
+        """Leaves clients, and what they have sent and nobody has handled, to other workers."""
+        leaving = [client for client in clients if self._by_id.get(client.id) is client]
+        post_let_go(leaving)
+        for client in leaving:
+            self._receivers[client.link].forget(client.number)
+            self._forget(client)
 
     def _forget(self, client: Client | None) -> None:
         if client is not None and self._by_id.get(client.id) is client:
@@ -282,25 +300,8 @@ class Business(CurrentClientApi):
         self._running.start(callback_of(event), self._work_off(client, event, coroutine))
 
     def _take_news(self, name: str, *about: str) -> None:
-        callback = self._callbacks.get(name)
-        if callback is None:
-            return
         _current.set(None)
-        try:
-            result = callback(*about)
-        except BaseException as error:
-            self._note_error(error)
-            return
-        if inspect.iscoroutine(result):
-            self._running.start(name, self._await_news(result))
-
-    async def _await_news(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        try:
-            await coroutine
-        except BaseException as error:
-            if not self._has_ended:
-                self._note_error(error)
-        progress.note()
+        self._news_callbacks.take(name, *about)
 
     def _note_error(self, error: BaseException) -> None:
         self._on_failure()
@@ -353,7 +354,7 @@ class Business(CurrentClientApi):
             return None
         if isinstance(event, (str, bytes)):
             return callback(client, event)
-        if isinstance(event, Opened):
+        if isinstance(event, (Opened, Resumed)):
             return callback(client)
         if isinstance(event, Closed):
             return callback(client, event.code, event.reason)

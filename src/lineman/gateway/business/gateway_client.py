@@ -127,7 +127,13 @@ class Client(_Base, ClientNames):
             self._request = Request("GET", self._introduction.target, "1.1", headers)
             self._request.remote_ip = self.remote_ip
             self._request.remote_port = self.remote_port
+            self._request.scheme = self._introduction.scheme or self._request.scheme
         return self._request
+
+    @property
+    def server(self) -> tuple[str, int] | None:
+        """Where it has come in; None where that is not told."""
+        return self._introduction.server
 
     @property
     def session(self) -> dict[str, Any]:

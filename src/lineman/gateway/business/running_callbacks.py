@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from lineman.gateway.wire.messages import Closed, Event, HandshakeRequest, Opened
+from lineman.gateway.wire.messages import Closed, Event, HandshakeRequest, Opened, Resumed
 from lineman.scheduling.owned_tasks import counted
 
 logger = logging.getLogger("lineman")
@@ -18,6 +18,7 @@ LAST_WORDS = 1.0
 
 _CALLBACKS: dict[type, str] = {
     Opened: "on_connect",
+    Resumed: "on_resume",
     Closed: "on_close",
     HandshakeRequest: "on_websocket_connect",
 }

@@ -13,6 +13,7 @@ cdef class Dispatch:
     cdef object _on_settled
     cdef object _on_lost
     cdef bint _redeliver
+    cdef bint _resumes
     cdef double _wait_timeout
     cdef object _router
     cdef dict _ids

@@ -11,11 +11,11 @@ from __future__ import annotations
 import logging
 import zlib
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from lineman.base.loglimit import LogLimit
 from lineman.gateway.holder.held_client import HeldClient
-from lineman.gateway.wire.messages import Event, Forget, Retired
+from lineman.gateway.wire.messages import Event, Forget, Opened, Resumed, Retired
 from lineman.links.framing import Message
 from lineman.links.link import Link
 from lineman.net.connection.connection import Connection
@@ -37,6 +37,11 @@ def size_of(event: Event) -> int:
     return len(event) if isinstance(event, (str, bytes)) else 0
 
 
+def has_opened(events: list[Event]) -> bool:
+    """Whether one of these events tells a worker of a new client."""
+    return any(isinstance(event, Opened) for event in events)
+
+
 class Dispatch:
     """Gives clients' events to business workers.
 
@@ -51,6 +56,8 @@ class Dispatch:
         wait_timeout: seconds that a client's event waits for a worker before the client is closed.
         router: chooses the worker of each client by its id; None for the one with the fewest
             clients. A client waits for a worker that is not ready.
+        resumes: whether a retiring worker keeps its clients until it lets them go, and their next
+            worker is told at once that it has them.
 
     Attributes:
         dropped: events that no worker has handled, or perhaps not.
@@ -66,8 +73,10 @@ class Dispatch:
         redeliver: bool = False,
         wait_timeout: float = 30.0,
         router: Router | None = None,
+        resumes: bool = False,
     ) -> None:
         self._router = router
+        self._resumes = resumes
         self._ids: dict[Link, int] = {}
         self._clock = clock
         self._log = log
@@ -112,12 +121,39 @@ class Dispatch:
             return
         self._retiring.add(link)
         clients = list(self._clients[link])
+        if self._resumes:
+            link.post(Retired())  # `let_go` follows
+            return
         for client in clients:
             if not client.unacknowledged:
                 self._part(client)
                 self._pump(client)
         if not clients:
             link.post(Retired())
+
+    def let_go(self, link: Link, clients: Iterable[HeldClient]) -> None:
+        """A retiring worker has finished with clients: others get what it has not acknowledged."""
+        moving = [client for client in clients if client.link is link]
+        for client in moving:
+            unhandled = client.unacknowledged
+            self._part(client)
+            self._have_resumed(client, unhandled or ())
+        for client in moving:  # all are introduced before the messages of one of them
+            self._pump(client)
+
+    def _have_resumed(self, client: HeldClient, unhandled: Sequence[Event]) -> None:
+        """Puts events before those that wait, and the news that the client is back before all."""
+        if client.waiting is None:
+            client.waiting = deque()
+            client.waits_since = self._clock()
+        client.waiting.extendleft(reversed(unhandled))
+        if not client.connection.is_open:  # it is about to open, or closing
+            return
+        resumed = Resumed(client.number)
+        if self._may_post(client):
+            self._post(client, resumed)
+        else:
+            client.waiting.appendleft(resumed)
 
     def _check_retired(self, link: Link) -> None:
         if link in self._retiring and not self._clients[link]:
@@ -132,6 +168,8 @@ class Dispatch:
         for client in clients or ():
             client.link = None
             self._take_back(client)
+            if self._resumes:
+                self._have_resumed(client, ())
             self._pump(client)
             self._settle(client)
 
@@ -150,9 +188,13 @@ class Dispatch:
             client.waits_since = self._clock()
         client.waiting.extendleft(reversed(lost))
 
+    def able(self) -> list[Link]:
+        """The links to the workers that take clients."""
+        return [link for link in self._clients if link not in self._retiring]
+
     def worker_for(self, name: str) -> Link | None:
         """A worker for an event without a client: the same for a name while the workers stay."""
-        able = [link for link in self._clients if link not in self._retiring]
+        able = self.able()
         return able[zlib.crc32(name.encode()) % len(able)] if able else None
 
     def give_news(self, name: str, news: Message) -> None:
@@ -175,6 +217,14 @@ class Dispatch:
         client.waiting.append(event)
         self._pump(client)
 
+    def open(self, client: HeldClient) -> None:
+        """A client is connected: the worker that has let it in learns it, also if it retires."""
+        event = Opened(client.number)
+        if self._resumes and client.link is not None and client.waiting is None:
+            self._post(client, event)
+        else:
+            self.offer(client, event)
+
     def acknowledge(self, link: Link, client: HeldClient, count: int = 1) -> None:
         """A worker has handled the oldest events of a client."""
         has = client.unacknowledged
@@ -188,7 +238,7 @@ class Dispatch:
             for event in has[:count]:
                 client.unacknowledged_size -= size_of(event)
             del has[:count]
-        if self._retiring and not has and link in self._retiring:
+        if self._retiring and not has and link in self._retiring and not self._resumes:
             self._part(client)
         if client.waiting is not None:
             self._pump(client)
@@ -221,7 +271,7 @@ class Dispatch:
         return not has or (len(has) < MAX_EVENTS and client.unacknowledged_size < MAX_SIZE)
 
     def _choose(self, client: HeldClient) -> Link | None:
-        able = [link for link in self._clients if link not in self._retiring]
+        able = self.able()
         if self._router is not None and able:
             by_id = {self._ids[link]: link for link in able}  # of two in a reload the new one
             try:
@@ -236,7 +286,7 @@ class Dispatch:
     def _assign(self, client: HeldClient, link: Link) -> None:
         client.link = link
         self._clients[link].add(client)
-        link.post(client.introduction())
+        link.post(client.introduction(is_for_app=self._resumes))
 
     def _part(self, client: HeldClient) -> None:
         link = client.link

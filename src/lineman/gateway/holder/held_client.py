@@ -10,6 +10,7 @@ from lineman.gateway.wire.messages import Change, Event, IntroduceClient
 from lineman.links.framing import encode_value
 from lineman.links.link import Link
 from lineman.net.connection.connection import Connection
+from lineman.net.loop import syscalls
 
 EMPTY_SESSION = encode_value({})
 
@@ -71,8 +72,12 @@ class HeldClient(Member):
     def __repr__(self) -> str:
         return f"<HeldClient {self.id} {self.connection!r}>"
 
-    def introduction(self) -> IntroduceClient:
-        """The message that a business worker gets before the client's first event."""
+    def introduction(self, *, is_for_app: bool = False) -> IntroduceClient:
+        """The message that a business worker gets before the client's first event.
+
+        Args:
+            is_for_app: whether it says where the client has come in.
+        """
         connection = self.connection
         request, endpoint = connection.request, connection.endpoint
         return IntroduceClient(
@@ -88,4 +93,13 @@ class HeldClient(Member):
             applied=self.applied,
             protocol=without_tls(endpoint.scheme),
             listen_address=endpoint.address,
+            scheme="" if request is None else request.scheme,
+            server=_server(connection) if is_for_app else None,
         )
+
+
+def _server(connection: Connection) -> tuple[str, int] | None:
+    try:
+        return syscalls.local_address(connection.fd)
+    except OSError:
+        return None

@@ -11,19 +11,24 @@ from lineman.base.loglimit import LogLimit, kind_of
 from lineman.base.open_questions import OpenQuestions
 from lineman.errors import ConfigError, NotReachedError, UsageError
 from lineman.gateway.holder.client_deadlines import Due, Guard, GuardOptions
-from lineman.gateway.holder.dispatch import Dispatch, Router
+from lineman.gateway.holder.client_room import ClientRoom
+from lineman.gateway.holder.dispatch import Dispatch, Router, has_opened
+from lineman.gateway.holder.encoded_refusal import reject
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.kept_timers import KeptTimers
 from lineman.gateway.holder.link_admission import LinkAdmission
 from lineman.gateway.holder.link_confirmations import LinkConfirmations
 from lineman.gateway.holder.link_questions import LinkQuestions
+from lineman.gateway.holder.link_watch import LinkWatch
 from lineman.gateway.holder.node_figures import figures
+from lineman.gateway.holder.passed_requests import PassedRequests
 from lineman.gateway.holder.routing import Routing
 from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.holder.traffic import ClientTraffic
 from lineman.gateway.wire import messages, names
 from lineman.gateway.wire.dialling import alias_of, take_dead
 from lineman.gateway.wire.messages import (
+    AskRoom,
     Bind,
     Change,
     Changed,
@@ -36,10 +41,9 @@ from lineman.gateway.wire.messages import (
     Join,
     Leave,
     Leaving,
-    LinkPing,
+    LetGo,
     LinkPong,
     LinkQuestion,
-    Opened,
     Refresh,
     Retire,
     SetSession,
@@ -69,7 +73,7 @@ class Node:
         limits: the deadlines of the clients.
         redeliver: see `Dispatch`.
         wait_timeout: see `Dispatch`; also how long a handshake waits for a decision.
-        router: see `Dispatch`.
+        router, resumes: see `Dispatch`.
 
     Attributes:
         name: the name of this process among all nodes.
@@ -88,6 +92,7 @@ class Node:
         redeliver: bool = False,
         wait_timeout: float = 30.0,
         router: Router | None = None,
+        resumes: bool = False,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._events = frozenset(events)
@@ -116,6 +121,7 @@ class Node:
             redeliver=redeliver,
             wait_timeout=wait_timeout,
             router=router,
+            resumes=resumes,
         )
         self.guard = Guard(limits or GuardOptions(), self._loop.time)
         self._is_guarded = not self.guard.is_idle
@@ -124,6 +130,9 @@ class Node:
         )
         self._numbers = self._traffic.clients
         self.on_message = self._traffic.hear
+        self._watch = LinkWatch(wait_timeout, self._log)
+        self._room = ClientRoom(self._numbers)
+        self.requests = PassedRequests(self.dispatch.able)
         self._handshakes: OpenQuestions[None] = OpenQuestions()  # by the numbers of the clients
         self._listeners = Listeners()
         self._ticker: asyncio.TimerHandle | None = None
@@ -131,9 +140,12 @@ class Node:
             Hello: self._on_hello,
             Decision: self._on_decision,
             Retire: self._on_retire,
+            LetGo: self._on_let_go,
+            AskRoom: self._room.on_ask,
+            **self.requests.handlers,
             LinkQuestion: LinkQuestions(self.routing, self._log).on_ask,
             Refresh: self._on_refresh,
-            LinkPong: self._on_pong,
+            LinkPong: self._watch.on_pong,
             Bind: self._change,
             Join: self._change,
             Leave: self._change,
@@ -182,7 +194,8 @@ class Node:
         if self._ticker is not None:
             self._ticker.cancel()
         self._listeners.close()
-        self.timers.stop()
+        for each in (self._room, self.requests, self.timers):
+            each.stop()
         handled = self._confirmations.handled(self.links)
         await self.routing.stop()
         self._confirmations.stop(handled)
@@ -200,7 +213,7 @@ class Node:
         self._ticker = self._loop.call_later(TICK, self._tick)  # first: what follows may raise
         self.dispatch.check_waits()
         self._check_handshakes()
-        self._check_links()
+        self._watch.check(self.dispatch.links)
         for client, due in self.guard.due():
             self._act(client, due)
         self.routing.sweep()
@@ -213,23 +226,6 @@ class Node:
                 self._decide(Decision(client.number, 503))
             else:
                 self._leave(client)  # it was let in, but its connection ended before it opened
-
-    def _check_links(self) -> None:
-        """Gives up business workers that hang, with the events that they have."""
-        now = self._loop.time()
-        for link in list(self.dispatch.links):
-            if link.asked_at is None:
-                link.asked_at = now
-                link.post(LinkPing())
-            elif now - link.asked_at > self._wait_timeout:
-                logger.error(
-                    "the business worker %s has not answered for %.0f s: it hangs, "
-                    "and others serve its clients", link.peer, now - link.asked_at,
-                )  # fmt: skip
-                link.fail("it hangs")
-
-    def _on_pong(self, link: Link, pong: LinkPong) -> None:
-        link.asked_at = None
 
     def _new_link(self) -> Link:
         return Link(messages.TO_GATEWAY, self._on_batch, self._on_end)
@@ -283,7 +279,7 @@ class Node:
             return
         decision: Decision = answers[None]
         if decision.status and not connection.is_over:
-            connection.reject(decision.status, decision.body)
+            reject(connection, decision.status, decision.body, decision.answer)
         if decision.status or connection.is_over:
             self._leave(client)
             return
@@ -304,7 +300,7 @@ class Node:
         if self._is_guarded:
             self.guard.enter(client)
         if "on_connect" in self._events:
-            self.dispatch.offer(client, Opened(client.number))
+            self.dispatch.open(client)
 
     def on_close(self, connection: Connection, code: int, reason: str) -> None:
         """A client is gone."""
@@ -343,9 +339,7 @@ class Node:
         """Handles events that were lost with a dead worker: no other worker gets them."""
         if client.number in self._handshakes:
             self._decide(Decision(client.number, 503, "The worker failed; try again."))
-        elif not client.is_gone and (
-            client.deaths > 1 or any(isinstance(event, Opened) for event in events)
-        ):
+        elif not client.is_gone and (client.deaths > 1 or has_opened(events)):
             # No worker knows the client, so it must connect again.
             client.connection.close(code=closing.SERVICE_RESTART, reason="a worker failed")
 
@@ -426,6 +420,7 @@ class Node:
         if hello.slot >= 0:
             link.receiver = self._traffic
             self.dispatch.add_worker(link, hello.slot)
+            self.requests.add_worker()
         if link in self._admission.with_timers():
             self.timers.greet(link)
         self._confirmations.begin(link, self._admission.versions[link])
@@ -434,9 +429,14 @@ class Node:
         self.dispatch.retire_worker(link)
         self.timers.retire(link)
 
+    def _on_let_go(self, link: Link, message: LetGo) -> None:
+        found = map(self._numbers.get, message.numbers)
+        self.dispatch.let_go(link, [client for client in found if client is not None])
+
     def _on_end(self, link: Link, reason: str) -> None:
         self._admission.leave(link, reason)
         self.dispatch.remove_worker(link)
+        self.requests.remove_worker(link)
         self.timers.leave(link)
 
     def _worker_since_version_5(self, key: str) -> Link | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lineman.errors import NotReachedError, RefusedError
 from lineman.gateway.wire import versions
+from lineman.gateway.wire.request_messages import OfAnswer, OfRequest
 from lineman.gateway.wire.timer_messages import TimerDone, TimerDue, TimerOrder, TimersFull
 from lineman.links.framing import Message, WireFormat
 
@@ -179,6 +180,8 @@ class IntroduceClient(Message, tag=20):
         headers: those of its handshake.
         protocol: the protocol that it speaks, as `Address.protocol` names it.
         listen_address: the address of the gateway at which it has come, as the program writes it.
+        scheme: `http` or `https`, as its handshake has come; empty without one.
+        server: where it has come in, for applications; None for programs.
     """
 
     number: int
@@ -193,6 +196,8 @@ class IntroduceClient(Message, tag=20):
     applied: int
     protocol: str = "ws"
     listen_address: str = ""
+    scheme: str = ""
+    server: tuple[str, int] | None = None
 
 
 class HandshakeRequest(Message, tag=21):
@@ -203,6 +208,12 @@ class HandshakeRequest(Message, tag=21):
 
 class Opened(Message, tag=22):
     """The client is connected: a websocket has done its handshake."""
+
+    number: int
+
+
+class Resumed(Message, tag=23):
+    """The client is connected, and was served by another worker until now."""
 
     number: int
 
@@ -231,8 +242,14 @@ class Changed(Message, tag=26):
     applied: int
 
 
+class HasRoom(Message, tag=31):
+    """All that was sent to the client before an `AskRoom` has left."""
+
+    number: int
+
+
 class Retired(Message, tag=27):
-    """The retiring worker has handled all its events; the link may end."""
+    """The retiring worker gets no more events, and has handled them unless it keeps its clients."""
 
 
 class UserEvent(Message, tag=28):
@@ -256,7 +273,7 @@ class HistoryGap(Message, tag=80):
 
 
 # The events of a client; `str` and `bytes` are messages that it has sent.
-Event = HandshakeRequest | Opened | Closed | str | bytes
+Event = HandshakeRequest | Opened | Resumed | Closed | str | bytes
 
 
 # From a business worker, or a program that pushes, to a gateway process.
@@ -298,6 +315,7 @@ class Decision(Message, tag=33):
         body: the text of the refusal.
         subprotocol: the chosen subprotocol; empty for none.
         headers: further headers of the 101.
+        answer: the whole refusal as it goes on the line; empty to make one of `body`.
     """
 
     number: int
@@ -305,10 +323,26 @@ class Decision(Message, tag=33):
     body: str = ""
     subprotocol: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    answer: bytes = b""
 
 
 class Retire(Message, tag=34):
     """The worker takes no new events; it finishes those that it has."""
+
+
+class LetGo(Message, tag=38):
+    """A retiring worker has finished with clients; their next events are for other workers.
+
+    Events of them that it has not acknowledged were not handled.
+    """
+
+    numbers: tuple[int, ...]
+
+
+class AskRoom(Message, tag=39):
+    """Asks for a `HasRoom` when all that was sent to a client has left the gateway process."""
+
+    number: int
 
 
 class LinkPing(Message, tag=29):
@@ -344,9 +378,12 @@ ToBusiness = (
     | IntroduceClient
     | HandshakeRequest
     | Opened
+    | Resumed
+    | OfRequest
     | Closed
     | Forget
     | Changed
+    | HasRoom
     | Retired
     | UserEvent
     | HistoryGap
@@ -358,7 +395,18 @@ ToBusiness = (
     | TimersFull
 )
 ToGateway = (
-    Hello | Decision | Retire | Refresh | LinkPong | Order | LinkQuestion | TimerOrder | TimerDone
+    Hello
+    | Decision
+    | Retire
+    | LetGo
+    | AskRoom
+    | OfAnswer
+    | Refresh
+    | LinkPong
+    | Order
+    | LinkQuestion
+    | TimerOrder
+    | TimerDone
 )
 
 

@@ -6,7 +6,8 @@ and the newest one that it speaks. They use the newest that both have.
 
 Version 4: the first that others may meet; its ends compare the oldest version alone.
 Version 5: both numbers are said, and there are named timers.
-Version 6: gateway processes confirm on links how far they have handled what was said.
+Version 6: gateway processes confirm on links how far they have handled what was said, and pass
+requests and clients to applications.
 """
 
 from __future__ import annotations

@@ -358,6 +358,10 @@ class HttpStage(AppRequests):
             raise UsageError(f"reject() takes an HTTP status from 300 to 599, got {status}")
         self._refusal = Response(body, status=status)
 
+    def reject_with(self, refusal: Response) -> None:
+        """Has the handshake refused with this answer when the callback has returned."""
+        self._refusal = refusal
+
     def choose_subprotocol(self, name: str) -> None:
         """Agrees on one that the client offered."""
         request = self._connection.request

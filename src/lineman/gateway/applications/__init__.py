@@ -1,0 +1,1 @@
+"""Applications of others whose websockets stay connected while their code is replaced."""
