@@ -112,4 +112,6 @@ def test_while_a_node_is_away_an_answer_says_so_until_it_is_back(system: System,
     # Without the broker nobody else can be asked.
     system.run(system.hub.stop())
     system.wait_until(lambda: not cluster.broker.is_connected, "cut off")
-    assert system.ask(count()) == (1, {BROKER, two.name})
+    number, missing = system.ask(count())
+    # A beat that was under way may have brought the other one back before its clock stood.
+    assert (number, missing - {two.name}) == (1, {BROKER})
