@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from lineman import Connection, Gateway, Timer, UsageError, Worker
+from lineman.protocols.websocket.frames import PONG
 from lineman.testing.movable_clock import MovableClock
 from lineman.testing.serving import Serving
 
@@ -29,6 +30,54 @@ def test_a_client_that_answers_pings_stays_for_hours(serve: Serve) -> None:
     serving.advance(600)
     client.send("still there")
     client.expect("still there")
+
+
+def test_a_ping_that_comes_meanwhile_is_answered_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker("ws://127.0.0.1:0", ping_interval=20)
+    worker.on_message = lambda connection, message: connection.send(message)
+    serving = serve(worker)
+    client = serving.connect()
+    sent: list[int] = []
+    send_frame = client.send_frame
+
+    def note(opcode: int, payload: bytes = b"") -> None:
+        sent.append(opcode)
+        send_frame(opcode, payload)
+
+    monkeypatch.setattr(client, "send_frame", note)
+    serving.advance(21)
+    client.send("x")
+    client.expect("x")
+    assert sent == [PONG]
+
+
+def test_a_close_that_comes_meanwhile_is_answered(serve: Serve) -> None:
+    closed: list[int] = []
+    worker = Worker("ws://127.0.0.1:0", close_timeout=1000)
+    worker.on_message = lambda connection, message: connection.close(code=4001)
+    worker.on_close = lambda connection, code: closed.append(code)
+    serving = serve(worker)
+    client = serving.connect()
+    client.send("x")
+    serving.run(asyncio.sleep(0.05))
+    serving.advance(1)
+    assert closed == [4001]
+    client.expect_close(4001)
+
+
+def test_a_slow_reader_is_closed_behind_what_was_under_way(serve: Serve) -> None:
+    worker = Worker("ws://127.0.0.1:0", max_send_buffer_size=65_536)
+    serving = serve(worker)
+    client = serving.connect(receive_buffer=4096)
+    (connection,) = serving.call(worker.connections.values)
+    sent = 0
+    while serving.call(connection.send, "x" * 10_000):
+        sent += 1
+    for _ in range(sent):
+        assert client.receive_message() == "x" * 10_000
+    client.expect_close(1013)
 
 
 def test_one_that_answers_nothing_is_gone_after_its_time(serve: Serve) -> None:

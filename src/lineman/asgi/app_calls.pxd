@@ -13,3 +13,4 @@ cdef class AppCall:
     cdef _new_waiter(self)
     cdef _drop_waiter(self, waiter)
     cdef bint _spend(self) except -1
+    cdef _ended(self, error)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from lineman.errors import ClientGoneError, UsageError
+from lineman.errors import ClientGoneError
 
 # Messages that a call may take and send before it lets others have their turn, where it never waits
 # by itself.
@@ -41,6 +41,31 @@ class AppCall:
     def __repr__(self) -> str:
         what = self.scope.get("method") or "websocket"
         return f"{self._served.name} ({what} {self.scope['path']})"
+
+    async def run(self) -> None:
+        """Calls the application, and judges how it ends."""
+        served = self._served
+        error: BaseException | None = None
+        try:
+            result = await served.app(self.scope, self.receive, self.send)
+            if result is not None:
+                served.tell_result(self, result)
+        except BaseException as raised:
+            error = raised
+        self._ended(error)
+        served.let_go(self)
+
+    def _ended(self, error: BaseException | None) -> None:
+        """Judges how the call has ended; None where it raised nothing."""
+        raise NotImplementedError
+
+    async def receive(self) -> dict[str, Any]:
+        """The next message for the application."""
+        raise NotImplementedError
+
+    async def send(self, message: Any) -> None:
+        """Takes a message of the application."""
+        raise NotImplementedError
 
     def _wake(self) -> None:
         for waiter in self._waiters:
@@ -83,8 +108,3 @@ def _chain(error: BaseException | None, depth: int = 0) -> Iterator[BaseExceptio
                 yield from _chain(each, depth + 1)
         depth += 1
         error = error.__cause__ or error.__context__
-
-
-def unfinished(what: str) -> UsageError:
-    """The error for an application that has returned too early."""
-    return UsageError(what)

@@ -28,4 +28,3 @@ cdef class HttpExchange(AppCall):
     cdef _end_body(self)
     cdef _end(self, bytes trailers)
     cdef _take_trailers(self, message)
-    cdef _ended(self, error)

@@ -282,20 +282,7 @@ class HttpExchange(AppCall):
                     self.is_blocked = False
         self._end_body()
 
-    # The call.
-
-    async def run(self) -> None:
-        """Calls the application, and judges how it ends."""
-        served = self._served
-        error: BaseException | None = None
-        try:
-            result = await served.app(self.scope, self.receive, self.send)
-            if result is not None:
-                served.tell_result(self, result)
-        except BaseException as raised:
-            error = raised
-        self._ended(error)
-        served.let_go(self)
+    # The end of the call.
 
     def _ended(self, error: BaseException | None) -> None:
         served = self._served

@@ -32,7 +32,7 @@ class ServedApp:
         app: an ASGI 3 application.
         name: its name in messages.
         service: whose connections call it.
-        lifespans: with their states, which requests get a copy of; None for none.
+        lifespan: of the application; requests get a copy of its state.
         root_path: where it is mounted.
         takes_websockets: whether it opens websockets; else the program does.
     """

@@ -27,4 +27,3 @@ cdef class WebsocketExchange(AppCall):
     cdef _decide(self, str kind, message)
     cdef _accept(self, message)
     cdef _deny(self, message)
-    cdef _ended(self, error)

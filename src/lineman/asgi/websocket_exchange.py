@@ -237,20 +237,7 @@ class WebsocketExchange(AppCall):
             self._stage.end_denial()
             self.note_disconnected(closing.ABNORMAL, "the application refused the websocket")
 
-    # The call.
-
-    async def run(self) -> None:
-        """Calls the application, and judges how it ends."""
-        served = self._served
-        error: BaseException | None = None
-        try:
-            result = await served.app(self.scope, self.receive, self.send)
-            if result is not None:
-                served.tell_result(self, result)
-        except BaseException as raised:
-            error = raised
-        self._ended(error)
-        served.let_go(self)
+    # The end of the call.
 
     def _ended(self, error: BaseException | None) -> None:
         served, connection = self._served, self._connection

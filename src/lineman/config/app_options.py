@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lineman.config.listen_addresses import ListenAddress
+from lineman.config.listen_addresses import ListenAddress, in_words
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import ConfigError
 
@@ -25,7 +25,7 @@ def check(worker: WorkerDescription, listens: Sequence[ListenAddress]) -> None:
                 )
         return
     if not any(each.has_http for each in listens):
-        where = " and ".join(each.url for each in listens) or "a worker without an address"
+        where = in_words(listens)
         raise ConfigError(
             f"app is given, and {where} has no HTTP", "write http:// or ws:// in the address"
         )

@@ -122,7 +122,7 @@ def read(
     option_kinds.check(WorkerOptions, worker)
     listens = listen_addresses.parse_all(listen_addresses.texts_of(worker.address))
     if worker.protocol is not None and not any(each.address.protocol == "tcp" for each in listens):
-        where = " and ".join(each.url for each in listens) or "a worker without an address"
+        where = listen_addresses.in_words(listens)
         raise ConfigError(
             f"protocol is given, and {where} {_speak(listens)} no protocol of the program's own",
             "write tcp:// in the address, or leave protocol out",
@@ -301,7 +301,7 @@ def _spoken(
     secured = [each for each in _secured(worker, listens, tls.has_certificate) if each.is_tls]
     if not secured:
         if tls.has_certificate:
-            plain = " and ".join(each.url for each in listens)
+            plain = listen_addresses.in_words(listens)
             raise ConfigError(
                 f"a certificate is given, but {plain} {_speak(listens)} {_plainly(listens)}",
                 f'write {_over_tls(listens)} in the address, or worker.transport = "ssl"',
@@ -328,7 +328,7 @@ def _refuse_start_tls_without_use(
             "leave one of the two out",
         )
     if not any(each.may_start_tls for each in listens):
-        where = " and ".join(each.url for each in listens) or "a worker without an address"
+        where = listen_addresses.in_words(listens)
         raise ConfigError(
             f"start_tls is True, and no connection of {where} can begin in the clear and go on "
             "with TLS",
@@ -378,7 +378,7 @@ def _acme(
                 )
         return None
     if not worker.start_tls and not any(each.is_tls for each in _secured(worker, listens, True)):
-        plain = " and ".join(each.url for each in listens) or "a worker without an address"
+        plain = listen_addresses.in_words(listens)
         raise ConfigError(
             f"acme is given, but {plain} {_speak(listens)} {_plainly(listens)}",
             f"write {_over_tls(listens)} in the address",

@@ -151,6 +151,11 @@ def over_tls(
     ]
 
 
+def in_words(listens: Sequence[ListenAddress]) -> str:
+    """The addresses of a worker, for messages."""
+    return " and ".join(each.url for each in listens) or "a worker without an address"
+
+
 def _twice(before: str, text: str, address: Address) -> ConfigError:
     if before == text:
         return ConfigError(f"the address {text!r} is in the list twice", "leave one of them out")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
@@ -147,10 +147,8 @@ class Settings:
                 variable = prefix + option.name.upper()
                 if variable in self._variables:
                     self._read_variables.add(variable)
-                    found[option.name] = _checked(
-                        option, lambda o=option, v=variable: from_text(o, self._variables[v]),
-                        variable,
-                    )  # fmt: skip
+                    text = self._variables[variable]
+                    found[option.name] = _checked(option, from_text, text, variable)
         return found
 
     def _take(
@@ -164,7 +162,7 @@ class Settings:
             option = options.get(name)
             if option is None:
                 raise ConfigError(f"{source} has {name!r}", _meant(name, options))
-            found[name] = _checked(option, lambda o=option, v=value: from_toml(o, v), source)
+            found[name] = _checked(option, from_toml, value, source)
 
     def check_names(self) -> list[str]:
         """Looks for what no service of the program has read, after all of them have.
@@ -213,10 +211,12 @@ class Settings:
         return f"the variable {variable} is no setting of this program, and does nothing"
 
 
-def _checked(option: Field[Any], make: Any, source: str) -> ConfiguredValue:
+def _checked(
+    option: Field[Any], make: Callable[[Field[Any], Any], object], given: object, source: str
+) -> ConfiguredValue:
     kind: OptionKind | None = option.metadata.get("kind")
     try:
-        value = make()
+        value = make(option, given)
         if kind is not None:
             kind.check(option.name, value)
     except ConfigError as error:

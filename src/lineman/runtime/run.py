@@ -101,16 +101,25 @@ def run_program(
     """
     role = take_role()
     try:
-        is_checked = role is None or role.describes
-        apply_settings(worker_class, worker_class.all_workers, is_checked=is_checked)
+        of_program = _prepare(worker_class, pid_file, role)
     except ConfigError as error:
-        if role is not None and role.describes:
-            role.tell(functools.partial(_refuse, error))
-        else:
+        if role is None or not role.describes:
             print(f"lineman: {error}", file=sys.stderr)
-        sys.exit(0 if role is not None and role.describes else 1)
-    of_program = ProgramOptions.of(worker_class, pid_file)
+            sys.exit(1)
+        role.tell(functools.partial(_refuse, error))
+        sys.exit(0)
+    run_all([worker.runtime for worker in worker_class.all_workers], arguments, of_program, role)
+
+
+def _prepare(worker_class: Any, pid_file: str | Path | None, role: Role | None) -> ProgramOptions:
+    """Sets what the settings say, and adds the hub if the program uses it.
+
+    Raises:
+        ConfigError: a setting or the broker of the program cannot work.
+    """
     workers: list[Any] = worker_class.all_workers
+    apply_settings(worker_class, workers, is_checked=role is None or role.describes)
+    of_program = ProgramOptions.of(worker_class, pid_file)
     if workers and in_use.is_wanted(worker_class.broker):
         from lineman.runtime import program_hub  # few programs need it
 
@@ -118,7 +127,7 @@ def run_program(
             made = worker_class(**hub)
             made.takes_settings = False
             program_hub.ProgramHub(made)
-    run_all([worker.runtime for worker in workers], arguments, of_program, role)
+    return of_program
 
 
 def apply_settings(

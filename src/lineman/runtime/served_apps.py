@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lineman.config.checked_options import CheckedOptions
 from lineman.config.worker_description import WorkerDescription
@@ -28,10 +28,24 @@ async def start(
     given = plan.given
     if given.app is None:
         return None
-    from lineman.asgi.applications import Applications  # most workers do not need it
-
-    apps = Applications(given.app, given.lifespan)
-    await starting.run(lambda _: apps.start(), worker, f"the lifespan of {apps.name}")
+    apps = await begin(given.app, given.lifespan, worker)
     takes_websockets = not worker._has_callback("on_message")
     apps.serve(service, given.root_path, takes_websockets)
+    return apps
+
+
+async def begin(app: Any, lifespan: str, worker: WorkerDescription) -> Applications:
+    """The applications, whose lifespans have begun; they answer for nothing yet.
+
+    Args:
+        app, lifespan: as the options of a worker.
+        worker: the worker that runs them.
+
+    Raises:
+        ConfigError, LifespanError: as `start`.
+    """
+    from lineman.asgi.applications import Applications  # most workers do not need it
+
+    apps = Applications(app, lifespan)
+    await starting.run(lambda _: apps.start(), worker, f"the lifespan of {apps.name}")
     return apps

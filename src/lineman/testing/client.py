@@ -287,11 +287,14 @@ class RawClient:
             data = self.receive_bytes()
             if not data:
                 raise EOFError("the connection ended")
-            self._events.extend(self._decoder.feed(data))
+            self._take(data)
         event = self._events.popleft()
         if isinstance(event, ProtocolError):
             raise event
         return event
+
+    def _take(self, data: bytes) -> None:
+        self._events.extend(self._decoder.feed(data))
 
     def receive_message(self) -> str | bytes:
         """The next message; pings that come before it are answered, pongs ignored.

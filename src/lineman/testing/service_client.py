@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import select
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lineman.protocols.websocket import frames
-from lineman.protocols.websocket.decoder import Close, Event, Ping, Pong
+from lineman.protocols.websocket.decoder import Close, Ping, Pong
 from lineman.testing.client import RawClient
 
 _MARK = b"lineman.testing: is there more?"
@@ -21,17 +22,14 @@ class ServiceClient(RawClient):
     It answers pings and a close frame by itself, whenever it reads.
     """
 
-    _is_closing = False
-
-    def receive(self) -> Event:
-        """See `RawClient`; a ping and a close frame are answered before they are returned."""
-        event = super().receive()
-        if isinstance(event, Ping):
-            self.send_frame(frames.PONG, event.payload)
-        elif isinstance(event, Close) and not self._is_closing:
-            self._is_closing = True
-            self.send_close(event.code, event.reason)
-        return event
+    def _take(self, data: bytes) -> None:
+        for event in self._decoder.feed(data):
+            self._events.append(event)
+            with contextlib.suppress(OSError):  # the service has gone, and what it sent counts
+                if isinstance(event, Ping):
+                    self.send_frame(frames.PONG, event.payload)
+                elif isinstance(event, Close):
+                    self.send_close(event.code, event.reason)
 
     def receive_message(self) -> str | bytes:
         """The next message.
@@ -149,14 +147,11 @@ class ServiceClient(RawClient):
         while self.plain.fileno() >= 0 and select.select([self.plain], [], [], 0)[0]:
             try:
                 data = self.receive_bytes()
-            except (OSError, EOFError):
+            except OSError:
                 return
             if not data:
                 return
-            for event in self._decoder.feed(data):
-                if isinstance(event, Ping):
-                    self.send_frame(frames.PONG, event.payload)
-                self._events.append(event)
+            self._take(data)
 
 
 def _said(wanted: object) -> str:

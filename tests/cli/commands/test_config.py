@@ -113,3 +113,21 @@ def test_a_program_with_wrong_settings_does_not_start(
     assert done.returncode == 1
     assert "lineman.toml [worker.chat] has 'cuont'; fix: did you mean count?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("broker = 'foo'", "'foo…' is no broker's address"),
+        ("broker = 'embedded'\nservice_name = [1]", "service_name is [1]"),
+    ],
+)
+@pytest.mark.parametrize("by_script", [True, False])
+def test_a_program_with_a_wrong_broker_does_not_start(
+    make_app: MakeApp, tmp_path: Path, by_script: bool, setting: str, says: str
+) -> None:
+    (tmp_path / "lineman.toml").write_text(f"[program]\n{setting}\n")
+    done = make_app(SERVING).run("start", by_script=by_script)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

@@ -11,7 +11,7 @@ from lineman.gateway.applications.kept_clients import KeptClients
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.gateway_options import GatewayOptions
 from lineman.protocols.websocket.close import SERVICE_RESTART
-from lineman.runtime import starting
+from lineman.runtime import served_apps
 from lineman.worker import Worker
 
 # What gateway processes tell the business workers of an application.
@@ -47,8 +47,7 @@ class GatewayApp:
             ConfigError: the application is not found.
             LifespanError: it says that it cannot start.
         """
-        apps = self._apps = Applications(self._app, self._lifespan)
-        await starting.run(lambda _: apps.start(), worker, f"the lifespan of {apps.name}")
+        apps = self._apps = await served_apps.begin(self._app, self._lifespan, worker)
         assert worker.service is not None
         apps.serve(worker.service, self._root_path, True)
         served: ServedApp = worker.service.callbacks.app

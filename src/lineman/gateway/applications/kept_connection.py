@@ -11,6 +11,7 @@ from lineman.gateway.business.client_keeper import ask_room
 from lineman.gateway.business.gateway_client import Client
 from lineman.protocols.http.responses import Response
 from lineman.protocols.websocket import close as closing
+from lineman.protocols.websocket.handshake import offered_subprotocols
 
 # Bytes of an answer that refuses a handshake.
 MAX_DENIAL = 64 * 1024
@@ -94,8 +95,7 @@ class KeptConnection:
 
     def _offered(self) -> list[str]:
         request = self._client.request
-        lines = [] if request is None else request.headers.get_all("sec-websocket-protocol")
-        return [each.strip() for each in ",".join(lines).split(",") if each.strip()]
+        return [] if request is None else offered_subprotocols(request)
 
     def deny_websocket(self, response: Response) -> None:
         """Refuses the handshake with a whole answer."""
