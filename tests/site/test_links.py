@@ -63,3 +63,19 @@ def test_every_example_is_listed_once() -> None:
     examples = [path for path in sorted((ROOT / "examples").iterdir()) if path.name[0] not in "._"]
     found = listed(DOCS / "examples" / "README.md")
     assert [path for path in examples if found.count(path) != 1] == []
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_a_translated_page_leads_to_the_translation_of_another_where_there_is_one(
+    code: str,
+) -> None:
+    wrong = []
+    for page in sorted((DOCS / code).glob("*/*.md")):
+        text = CODE.sub("`code`", page.read_text(encoding="utf-8"))
+        for link in re.findall(r"\]\((?!\w+:)([^)\s#]+\.md)", text):
+            target = (page.parent / link).resolve()
+            if (DOCS / code) in target.parents or DOCS not in target.parents:
+                continue
+            if (DOCS / code / target.relative_to(DOCS)).exists():
+                wrong.append(f"{page.name}: {link}")
+    assert wrong == []

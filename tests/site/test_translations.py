@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -103,3 +104,17 @@ def test_every_translated_page_names_its_original() -> None:
     for code in TRANSLATED:
         for each in translations.pages(ROOT / "docs", code):
             assert each.original.is_file()
+
+
+def code_of(page: Path) -> list[str]:
+    """The code blocks of a page, without comments, which translators may translate."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```.*?^```$", text, re.DOTALL | re.MULTILINE)
+    return [re.sub(r" *(#|// ).*", "", block) for block in blocks]
+
+
+def test_a_translated_page_has_the_code_of_its_original_which_the_tests_run() -> None:
+    for code in TRANSLATED:
+        for each in translations.pages(ROOT / "docs", code):
+            if not each.is_behind:
+                assert code_of(each.page) == code_of(each.original), each.page
