@@ -19,6 +19,9 @@ from kit.waiting import DEADLINE
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
+SHOWN = {
+    "databases.md": ["asyncpg_pool.py", "sqlalchemy_pool.py", "redis_pool.py"],
+}
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
@@ -109,3 +112,11 @@ def test_in_the_second_program_of_the_tutorial_people_hear_each_other(tmp_path: 
             assert ada.recv(DEADLINE) == grace.recv(DEADLINE) == "Grace: hello"
         assert str(ada.recv(DEADLINE)).startswith("Grace left: ")
         assert refusal(address, tmp_path) == 403
+
+
+def test_a_guide_shows_the_programs_that_the_tests_run() -> None:
+    for page, names in SHOWN.items():
+        text = (ROOT / "docs" / "howto" / page).read_text(encoding="utf-8")
+        for name in names:
+            program = (ROOT / "examples" / name).read_text(encoding="utf-8")
+            assert f"```python\n{program}```" in text, f"{page} shows another {name}"

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from kit import terminal
+from kit.databases import Postgres
 from kit.terminal import Terminal
 from lineman.testing.certificates import TestCA
 from lineman_site import examples
 
 ROOT = Path(__file__).parents[2]
-PORTS = [8282, 8283, 8443, 5678, 7000, 9000, 5000, 6379]
+PORTS = [8282, 8283, 8443, 5678, 7000, 9000, 5000, 5432, 6379]
 NAMES = examples.listed(ROOT)
 SESSIONS = sorted((ROOT / "docs" / "examples").glob("*.txt"))
 
@@ -32,7 +33,11 @@ def test_an_example_prints_what_its_session_says(path: Path, tmp_path: Path) -> 
     TestCA(directory).issue(["localhost", "127.0.0.1"])
     shell = Terminal(directory, PORTS, directory.rglob("*.py"))
     steps = terminal.parse(path.read_text(encoding="utf-8"))
+    needs_database = any(":5432/" in step.command for step in steps)
+    postgres = Postgres(shell.port(5432)) if needs_database else None
     try:
+        if postgres is not None:
+            postgres.start()
         for step in steps:
             printed = shell.run(step.command)
             assert terminal.fits(step.output, printed), f"$ {step.command}\n{printed}"
@@ -42,6 +47,8 @@ def test_an_example_prints_what_its_session_says(path: Path, tmp_path: Path) -> 
         for program in re.findall(r"python (\S+) start -d", commands):
             command = [sys.executable, program, "stop"]
             subprocess.run(command, cwd=directory, capture_output=True, check=False)
+        if postgres is not None:
+            postgres.remove()
 
 
 @pytest.mark.parametrize(

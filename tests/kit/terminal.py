@@ -77,6 +77,10 @@ class Terminal:
             start_new_session=True,
         )
 
+    def port(self, told: int) -> int:
+        """The port that stands in for one that documents name."""
+        return int(self._ports[str(told)])
+
     @staticmethod
     def _replaced(text: str, ports: dict[str, str]) -> str:
         numbers = "|".join(ports)
