@@ -257,3 +257,18 @@ def test_one_of_several_workers_is_chosen_by_name(app: Path) -> None:
     )
     assert [worker.name for worker in workers_of(app)[0]] == ["a", "b"]
     assert run("nginx", app, *BASE, "--worker", "b") == 0
+
+
+def test_a_gateway_has_one_worker_to_forward_to_and_need_not_name_it(
+    app: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        app,
+        "from lineman import Gateway, Worker\nWorker()\n"
+        "Gateway('ws://127.0.0.1:9001', gateways=2, trusted_proxies=['127.0.0.1'])\n",
+    )
+    assert len(workers_of(app)[0]) == 4
+    assert run("nginx", app, *BASE) == 0
+    assert "server 127.0.0.1:9001;" in capsys.readouterr().out
+    assert run("nginx", app, *BASE, "--worker", "x") == 2
+    assert capsys.readouterr().err.endswith("name one: --worker gateway\n")

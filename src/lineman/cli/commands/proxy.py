@@ -192,11 +192,13 @@ def _worker_of(options: argparse.Namespace) -> Surveyed:
     app, name = options.app, options.worker
     read = program_survey.read(app, options.user, options.group, opens_files=False)
     workers = read.survey.workers
-    names = [worker.name for worker in workers]
-    if name is None and len(workers) == 1:
-        return workers[0]
+    # Those without an address, such as the business workers of a Gateway, serve no clients.
+    reachable = [worker for worker in workers if worker.addresses or worker.fault] or workers
+    if name is None and len(reachable) == 1:
+        return reachable[0]
     found = next((worker for worker in workers if name == worker.name), None)
     if found is None:
+        names = [worker.name for worker in reachable]
         seen = f"has no worker {name!r}" if name else "has several workers"
         raise UsageError(f"{app} {seen}; name one: --worker {' or --worker '.join(names)}")
     return found
