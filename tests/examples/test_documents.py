@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
 SHOWN = {
     "databases.md": ["asyncpg_pool.py", "sqlalchemy_pool.py", "redis_pool.py"],
+    "tokens.md": ["jwt_login.py"],
 }
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
