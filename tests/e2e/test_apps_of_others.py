@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,9 +14,14 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
+from e2e.support.client import DOMAIN, tls, websocket
+from e2e.support.proxies import StartProxy
 from kit.program import PortTaken, Program, free_ports
 from kit.waiting import DEADLINE
+from lineman.cli.commands.proxy import site_of
+from lineman.cli.main import parser
 
 pytestmark = pytest.mark.e2e
 CASES = Path(__file__).parent / "apps" / "others"
@@ -121,6 +127,29 @@ def test_the_application_answers_here_as_under_uvicorn(case: str, tmp_path: Path
             found[server] = [*answers(port, case), *talk(port, path)]
     for ours, theirs in zip(found["lineman"], found["uvicorn"], strict=True):
         assert ours == theirs
+
+
+def test_a_whole_application_stands_behind_each_proxy(
+    start_proxy: StartProxy, kind: str, trust: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """As `lineman proxy KIND main:app` writes it: every path, requests and websockets."""
+    with served("lineman", "starlette", tmp_path) as port:
+        case = f"starlette_case:app --app-dir {CASES} --port {port}"
+        words = ["proxy", kind, *case.split(), "--domain", DOMAIN, "--cert", "/a", "--key", "/b"]
+        wanted = site_of(parser("proxy").parse_args(words))
+        proxy = start_proxy(kind, port, path=wanted.path, is_prefix=wanted.is_prefix)
+        near = httpx.HTTPTransport(verify=trust)
+        with httpx.Client(transport=near, timeout=DEADLINE) as client:
+            here = f"https://127.0.0.1:{proxy.https_port}"
+            named = {"headers": {"Host": DOMAIN}, "extensions": {"sni_hostname": DOMAIN}}
+            assert client.get(f"{here}/", **named).text == "home"
+            assert client.get(f"{here}/items/7?q=a", **named).json() == {"n": 7, "q": "a"}
+            large = client.post(f"{here}/body", content=b"ab" * 1000, **named)
+            assert large.content == b"ba" * 1000
+        with websocket(
+            tls(proxy.https_port, trust), "/ws", subprotocols=[Subprotocol("chat")]
+        ) as client:
+            assert client.ask("hello") == "hello"
 
 
 def test_a_chat_of_channels_reaches_the_clients_of_all_processes(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import pytest
 
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE, wait_until
-from lineman.cli.commands.serve import words_of
 from lineman.testing.client import RawClient
 
 MODULE = """
@@ -39,6 +38,9 @@ async def chat(websocket: WebSocket):
     await websocket.accept()
     async for text in websocket.iter_text():
         await websocket.send_text(text.upper())
+
+def make():
+    return app
 """
 
 
@@ -47,9 +49,9 @@ class Served:
         self.folder, self.port = folder, port
         self.program: Program | None = None
 
-    def start(self, *words: str, port: bool = True) -> Program:
+    def start(self, *words: str, port: bool = True, app: str = "main:app") -> Program:
         where = ["--port", str(self.port)] if port else []
-        command = [sys.executable, "-m", "lineman", "serve", "main:app", *where, *words]
+        command = [sys.executable, "-m", "lineman", "serve", app, *where, *words]
         self.program = Program("serve", command, cwd=self.folder)
         self.program.wait_for_line("ready: ")
         return self.program
@@ -160,6 +162,23 @@ def test_what_cannot_be_served_is_told(served: Served) -> None:
     assert "lineman serve main:app" in done.stderr
 
 
-def test_the_program_gets_the_words_that_are_not_for_its_master() -> None:
-    words = ["serve", "main:app", "-d", "--log", "a", "--user=b", "--workers", "2", "--reload"]
-    assert words_of(words) == ["main:app", "--workers", "2"]
+def test_other_commands_know_the_options_of_a_running_application(served: Served) -> None:
+    served.start("--root-path", "/shop", "--factory", app="main:make")
+    told = json.loads(served.run("config", "main:make", "--json").stdout)
+    found = {row["option"]: row["value"] for row in told}
+    assert found["root_path"] == "'/shop'"
+    assert found["address"] == f"'http://127.0.0.1:{served.port}'"
+    assert served.run("doctor", "main:make").returncode == 0
+    other = json.loads(served.run("config", "main:app", "--port", "9", "--json").stdout)
+    assert "'http://127.0.0.1:9'" in [row["value"] for row in other]
+    before = served.get()
+    done = served.run("restart", "main:make", "-d")
+    try:
+        assert done.returncode == 0, done.stderr
+        assert served.get()["pid"] != before["pid"]
+        again = json.loads(served.run("config", "main:make", "--json").stdout)
+        assert again == told
+    finally:
+        served.run("stop", "main:make")
+    done = served.run("status", "main:make")
+    assert "fix: lineman serve main:make" in done.stderr

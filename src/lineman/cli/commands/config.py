@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from lineman.cli.shared import program_survey
+from lineman.cli.shared import program_survey, served_program
 from lineman.cli.shared.table import printable
 from lineman.config.shown_options import DEFAULT
 from lineman.process.master.survey import SurveyedOption
@@ -26,7 +26,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "of its services: the value, and whether it comes from the code, from lineman.toml or from "
         "a variable LINEMAN_….",
     )
-    made.add_argument("app", metavar="app.py", help="the program")
+    made.add_argument(
+        "app", metavar="app.py|MODULE:APP", help=f"the program; {served_program.OPTIONS}"
+    )
+    served_program.take_options(made, "app")
     made.add_argument("--all", action="store_true", help="show the defaults as well")
     made.add_argument("--json", action="store_true", help="print JSON")
     program_survey.add_user_to(made)
@@ -35,7 +38,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> int:
     """Prints the options."""
-    found = program_survey.read_options(Path(options.app), options.user, options.group)
+    words = served_program.words_for(options.app, options.rest)
+    found = program_survey.read_options(Path(options.app), options.user, options.group, words)
     shown = [each for each in found.options if options.all or each.source != DEFAULT]
     if options.json:
         rows = [

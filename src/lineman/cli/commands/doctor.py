@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lineman.base.finding import Finding
-from lineman.cli.shared import program_survey
+from lineman.base.program_words import is_application
+from lineman.cli.shared import program_survey, served_program
 from lineman.cli.websocket_client import arguments
 from lineman.cli.websocket_client.failures import development_authority
 from lineman.client import stream_target
@@ -41,6 +42,7 @@ examples:
   lineman doctor wss://example.com/wss --profile wechat
   lineman doctor text+tls://example.com:7000                   tcp, text and frame, with +tls or not
   lineman doctor app.py                                        the program, from inside
+  lineman doctor main:app --port 8000                          an application, from inside
 
 Each finding is a level, a word that is the same in every version, what was seen, and the fix.
 """
@@ -52,13 +54,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "doctor",
         help="find out why a connection fails",
         description="Looks at a service as its clients do (URL), or at a program from "
-        "inside (app.py), and says what is wrong and how to mend it, the likeliest cause first.",
+        "inside (app.py, main:app), and says what is wrong and how to mend it, the likeliest cause "
+        "first.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.set_defaults(run=run)
     add = made.add_argument
-    add("subject", metavar="URL|app.py", help="wss://…, ws://…, tcp://… and its like, or a program")
+    add("subject", metavar="URL|app.py|MODULE:APP",
+        help=f"wss://…, tcp://… and its like, or a program; {served_program.OPTIONS}")  # fmt: skip
+    served_program.take_options(made, "subject")
     add("--json", action="store_true", help="for programs")
     add("--timeout", type=arguments.seconds, default=5.0, metavar="SECONDS",
         help="time for each connection (default: 5)")  # fmt: skip
@@ -101,10 +106,10 @@ def run(options: argparse.Namespace) -> int:
         UsageError: options are invalid.
         ConfigError: the program, or the file of authorities, cannot be read.
     """
-    if "://" not in options.subject and options.subject.endswith(".py"):
-        findings = _program(options)
-    else:
-        findings = _url(options)
+    subject = options.subject
+    is_script = "://" not in subject and subject.endswith(".py")
+    find = _program if is_script or is_application(subject) else _url
+    findings = find(options)
     if options.json:
         print(report.as_json(options.subject, findings))
     else:
@@ -115,7 +120,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _program(options: argparse.Namespace) -> list[Finding]:
     script = Path(options.subject)
-    read = program_survey.read(script, options.user, options.group)
+    words = served_program.words_for(options.subject, options.rest)
+    read = program_survey.read(script, options.user, options.group, words=words)
     return inside_checks.judge(inside.look(script, read.survey, read.owner_of, options.timeout))
 
 

@@ -18,7 +18,8 @@ from types import ModuleType
 from typing import Any
 
 from lineman.base import address as addresses
-from lineman.cli.shared import program_survey
+from lineman.base.program_words import is_application
+from lineman.cli.shared import program_survey, served_program
 from lineman.cli.shared.surveying import neighbour
 from lineman.errors import ConfigError, UsageError
 from lineman.process.master.survey import Surveyed, SurveyedAddress
@@ -32,11 +33,13 @@ examples:
   lineman proxy nginx --domain chat.example.com --cert /etc/ssl/wss/fullchain.pem \\
       --key /etc/ssl/wss/privkey.pem > /etc/nginx/conf.d/wss.conf
   lineman proxy apache app.py --domain chat.example.com --cert … --key … --check
+  lineman proxy nginx main:app --port 8000 --domain app.example.com --cert … --key …
   lineman proxy caddy --domain chat.example.com --upstream unix:/run/app/app.sock
   lineman proxy haproxy --tcp --domain chat.example.com --upstream 127.0.0.1:8282
 
 With a program (app.py) the workers say where they listen, how often they ping and which
-limits they have; the program is read, not started.
+limits they have; the program is read, not started. An application (main:app) takes the options of
+`lineman serve` behind it, and gets the whole site.
 """
 
 
@@ -52,9 +55,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     made.set_defaults(run=run)
     add = made.add_argument
     add("program", choices=list(PROGRAMS), metavar="SERVER", help=", ".join(PROGRAMS))
-    add("app", nargs="?", type=Path, metavar="APP", help="your program, to read its workers from")
+    add("app", nargs="?", metavar="APP",
+        help=f"your program, app.py or MODULE:APP; {served_program.OPTIONS}")  # fmt: skip
+    served_program.take_options(made, "app")
     add("--domain", required=True, help="the name that clients use")
-    add("--path", default="/wss", help="path that clients ask for (default: /wss)")
+    add("--path", help="path that clients ask for (default: /wss; for MODULE:APP all paths)")
     add("--prefix", action="store_true", help="also forward paths below it")
     add("--upstream", action="append", default=[], metavar="ADDRESS",
         help="a worker: 127.0.0.1:8282 or unix:/run/app.sock (may be repeated)")  # fmt: skip
@@ -168,10 +173,11 @@ def site_of(options: argparse.Namespace) -> Site:
     for name in ("max_clients", "max_body"):
         if found.get(name, 1) < 1:
             raise UsageError(f"--{name.removeprefix('max_')} is {found[name]}; give 1 or more")
+    is_whole = options.path is None and is_application(options.app or "")
     return Site(
         options.domain,
-        path=options.path,
-        is_prefix=options.prefix,
+        path=options.path or ("/" if is_whole else "/wss"),
+        is_prefix=options.prefix or is_whole,
         cert=_absolute(options.cert),
         key=_absolute(options.key),
         sticky=options.sticky,
@@ -190,7 +196,10 @@ def _absolute(file: str | None) -> str | None:
 
 def _worker_of(options: argparse.Namespace) -> Surveyed:
     app, name = options.app, options.worker
-    read = program_survey.read(app, options.user, options.group, opens_files=False)
+    words = served_program.words_for(app, options.rest)
+    read = program_survey.read(
+        Path(app), options.user, options.group, opens_files=False, words=words
+    )
     workers = read.survey.workers
     # Those without an address, such as the business workers of a Gateway, serve no clients.
     reachable = [worker for worker in workers if worker.addresses or worker.fault] or workers

@@ -10,25 +10,13 @@ import logging
 import os
 import socket
 import sys
-from pathlib import Path
 
 from lineman.cli.commands import start
-from lineman.cli.shared import program_target, serve_options
-from lineman.cli.shared.program_target import ProgramTarget
+from lineman.cli.shared import program_target, serve_options, served_program
 from lineman.errors import UsageError
-from lineman.process.master.children import Program
 from lineman.process.master.handoff import Handoff
-from lineman.process.rundir.rundir import default_pid_file, name_of
 
 logger = logging.getLogger("lineman")
-
-MODULE = "lineman.cli.app_program"
-
-# Options of the master, which the program is not given, with the number of their values.
-_OF_MASTER = {
-    "-d": 0, "-q": 0, "--quiet": 0, "--watch": 0, "--reload": 0, "--fd": 1, "--user": 1,
-    "--group": 1, "--log": 1, "--pid-file": 1,
-}  # fmt: skip
 
 
 def add_to(
@@ -63,10 +51,10 @@ def run(options: argparse.Namespace) -> int:
     read(options)  # what contradicts itself is told at once
     for line in serve_options.notes(options):
         print(f"lineman: {line}", file=sys.stderr)
-    words = words_of(sys.argv[1:])
+    words = served_program.words_of(sys.argv[2:])
     if options.fd is not None:
         words += take_descriptor(options.fd)
-    return start.start(options, target_of(options, words))
+    return start.start(options, served_program.target_of(options.app, words, options.pid_file))
 
 
 def take_descriptor(descriptor: int) -> list[str]:
@@ -89,27 +77,3 @@ def take_descriptor(descriptor: int) -> list[str]:
     if isinstance(name, str):
         return ["--uds", name]
     return ["--host", name[0], "--port", str(name[1])]
-
-
-def target_of(options: argparse.Namespace, words: list[str]) -> ProgramTarget:
-    """The program that serves the application."""
-    logical = os.environ.get("PWD", "")
-    here = logical if logical and os.path.samefile(logical, ".") else os.getcwd()
-    script = os.path.abspath(options.app)
-    program = Program((sys.executable, "-P", "-m", MODULE, *words), here, script)
-    given = options.pid_file
-    pid_file = Path(given).absolute() if given else default_pid_file(name_of(script))
-    return ProgramTarget(program, pid_file, None, None, bool(given))
-
-
-def words_of(arguments: list[str]) -> list[str]:
-    """The words of the command line that the program is given."""
-    found: list[str] = []
-    rest = iter(arguments[1:])
-    for word in rest:
-        name = word.partition("=")[0]
-        if name not in _OF_MASTER:
-            found.append(word)
-        elif _OF_MASTER[name] and "=" not in word:
-            next(rest, None)
-    return found

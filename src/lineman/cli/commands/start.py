@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lineman.base.address import Address
+from lineman.base.program_words import is_application
 from lineman.cli.commands import stop
-from lineman.cli.shared import program_target
+from lineman.cli.shared import program_target, served_program
 from lineman.cli.shared.program_target import ElsewhereError, ProgramTarget
 from lineman.errors import ConfigError
 from lineman.net.listening.bind import bind
@@ -77,6 +78,7 @@ def add_to(
         quiet = "print nothing if it succeeds; in the foreground: log warnings and errors only"
         program_target.add_quiet(made, quiet)
         if word == "restart":
+            served_program.take_options(made, "script")
             program_target.add_graceful(made, "close clients one by one over drain_seconds")
         made.add_argument(
             "--watch", action="store_true", help="reload when a file of the program changes"
@@ -95,7 +97,10 @@ def run(options: argparse.Namespace) -> int:
 
 def restart(options: argparse.Namespace) -> int:
     """Stops the program and starts it again; first checks that it can start."""
-    program = program_target.of(options, starts=True)
+    if options.handoff is None and is_application(options.script):
+        program = served_program.to_restart(options.script, options.rest, options.pid_file)
+    else:
+        program = program_target.of(options, starts=True)
     _keep_what_it_was_given(options)
     if program.description is None:
         log_setup.set_up()

@@ -29,6 +29,15 @@ class Parser(argparse.ArgumentParser):
             hint = did_you_mean(word, map(str, choices)) or f"there are: {shown}"
         raise argparse.ArgumentError(action, f"there is no {word!r}; {hint}")
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The options. What is unknown is `rest` where the command takes it, else an error."""
+        found, rest = self.parse_known_args(args, namespace)
+        takes = getattr(found, "takes_rest", None)
+        if rest and (takes is None or not takes(found)):
+            self.error(UNKNOWN + " ".join(rest))
+        found.rest = rest
+        return found
+
     def error(self, message: str) -> NoReturn:
         """Prints what is wrong with the command line, and ends with status 2."""
         if message.startswith(UNKNOWN):

@@ -63,53 +63,66 @@ class Read:
         return None if worker.place is None else self.rights.owner_of(worker.place)
 
 
-def read(script: Path, user: str = "", group: str = "", *, opens_files: bool = True) -> Read:
+def read(
+    script: Path,
+    user: str = "",
+    group: str = "",
+    *,
+    opens_files: bool = True,
+    words: Sequence[str] = (),
+) -> Read:
     """Runs a program up to the point where it would serve, and returns its description.
 
     The code before `Worker.run_all()` is executed: its imports, and the other code at its top
     level. No port is opened and no callback is called.
 
     Args:
-        script: its file.
+        script: its file, or `main:app`.
         user, group: the user that it runs as; only root may name another one.
         opens_files: whether its certificates are checked.
+        words: of `lineman serve` for an application, as `served_program.words_for` returns them.
 
     Raises:
         ConfigError: it cannot be run, or makes no worker.
     """
-    return _read(script, user, group, surveying.ALL if opens_files else surveying.NONE)
+    files = surveying.ALL if opens_files else surveying.NONE
+    return _read(script, user, group, files, words)
 
 
-def _read(script: Path, user: str, group: str, files: str) -> Read:
-    if not script.is_file():
-        raise ConfigError(f"there is no program {script}", "give the path of your app.py")
+def _read(script: Path, user: str, group: str, files: str, words: Sequence[str]) -> Read:
+    if not words and not script.is_file():
+        raise ConfigError(
+            f"there is no program {script}", "give the path of your app.py, or main:app"
+        )
     is_root = os.geteuid() == 0
     if is_root and not user and not group:
         user, group = _whom_it_runs_as(script)
     rights = Rights(user, group)
     with _telling():
         if files != surveying.ALL or not is_root:
-            return Read(_ask(script, rights, files), rights)
-        return Read(_with_keys(script, rights), rights)
+            return Read(_ask(script, rights, files, words), rights)
+        return Read(_with_keys(script, rights, words), rights)
 
 
-def read_options(script: Path, user: str = "", group: str = "") -> Survey:
+def read_options(
+    script: Path, user: str = "", group: str = "", words: Sequence[str] = ()
+) -> Survey:
     """The same with the options that are in force; no certificate is opened."""
-    return _read(script, user, group, surveying.OPTIONS).survey
+    return _read(script, user, group, surveying.OPTIONS, words).survey
 
 
-def _with_keys(script: Path, rights: Rights) -> Survey:
+def _with_keys(script: Path, rights: Rights, words: Sequence[str]) -> Survey:
     """The survey of a program whose keys only root may be able to read.
 
     As at a start, root passes on the keys that the program has named first, and nothing else.
     """
-    found = _ask(script, rights, surveying.READABLE)
+    found = _ask(script, rights, surveying.READABLE, words)
     try:
         rights.admit(Description(found.places))
         if all(place.is_checked for place in found.places):
             return found
         files = _keys_of(found.places, rights)
-        found = _ask(script, rights, surveying.ALL, files)
+        found = _ask(script, rights, surveying.ALL, words, files)
         rights.admit(Description(found.places))
     except ConfigError as error:
         return found.failing(error)
@@ -161,8 +174,15 @@ def _whom_it_runs_as(script: Path) -> tuple[str, str]:
     return str(told.get("user", "")), str(told.get("group", ""))
 
 
-def _ask(script: Path, rights: Rights, files: str, keys: dict[str, int] | None = None) -> Survey:
-    command = (sys.executable, "-P", "-m", surveying.__name__, files, str(script))
+def _ask(
+    script: Path,
+    rights: Rights,
+    files: str,
+    words: Sequence[str],
+    keys: dict[str, int] | None = None,
+) -> Survey:
+    what = words or [str(script)]
+    command = (sys.executable, "-P", "-m", surveying.__name__, files, *what)
     program = Program(command, os.getcwd(), os.path.abspath(script))
     role = functools.partial(Role, files=keys or {})
     return describing.ask(program, rights.describer, Survey.from_json, role)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from lineman.base.program_words import command_line, is_application
 from lineman.errors import ConfigError, UsageError
 from lineman.process.master.children import Program
 from lineman.process.master.description import Description
@@ -55,7 +56,10 @@ class ProgramTarget:
 
     def command(self, word: str) -> str:
         """The command line with which its user sends it a command."""
-        given = f"lineman {word} {shlex.quote(self.program.script)}"
+        script = self.program.script
+        given = f"lineman {word} {shlex.quote(script)}"
+        if word == "start" and is_application(script):
+            given = command_line(script, word)
         if self.handoff is not None:
             given = f"{self.handoff.name} {word}"
         return f"{given} --pid-file {shlex.quote(str(self.pid_file))}" if self.is_placed else given
@@ -204,6 +208,12 @@ def add_to(made: argparse.ArgumentParser, handoff: Handoff | None) -> None:
     )
 
 
+def directory() -> str:
+    """Where a program is started: this directory, by the name that the shell has for it."""
+    logical = os.environ.get("PWD", "")
+    return logical if logical and os.path.samefile(logical, ".") else os.getcwd()
+
+
 def of(options: argparse.Namespace, *, starts: bool = False) -> ProgramTarget:
     """The program that the options name.
 
@@ -217,15 +227,12 @@ def of(options: argparse.Namespace, *, starts: bool = False) -> ProgramTarget:
     if handoff is None:
         script = os.path.abspath(options.script)
         if starts and not os.path.isfile(script):
-            if ":" in options.script:
+            if is_application(options.script):
                 raise UsageError(
-                    f"{options.script} is an application: lineman serve {options.script}; to start "
-                    f"it again with other options: lineman stop {options.script} before"
+                    f"{options.script} is an application: lineman serve {options.script}"
                 )
             raise UsageError(f"there is no file {options.script}")
-        logical = os.environ.get("PWD", "")
-        here = logical if logical and os.path.samefile(logical, ".") else os.getcwd()
-        program = Program((sys.executable, options.script), here, script)
+        program = Program((sys.executable, options.script), directory(), script)
         pid_file, description = None, None
     else:
         program, pid_file = handoff.program, handoff.pid_file

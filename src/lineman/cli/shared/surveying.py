@@ -1,7 +1,8 @@
 """The process in which `lineman doctor`, `config` and `proxy` run a program, to describe it.
 
-`python -m lineman.cli.shared.surveying FILES SCRIPT`, started with a role by the caller. It runs
-the program up to the point where it would serve, and ends. FILES is one of `FILES`.
+`python -m lineman.cli.shared.surveying FILES SCRIPT`, or in place of SCRIPT the words of
+`lineman serve`, started with a role by the caller. It runs the program up to the point where it
+would serve, and ends. FILES is one of `FILES`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lineman.base.program_words import is_application
+from lineman.cli.shared import app_program
 from lineman.config import applied_settings, checked_options, shown_options
 from lineman.config.checked_options import CheckedOptions
 from lineman.config.listen_addresses import ListenAddress, name_of
@@ -60,19 +63,21 @@ class _Reached(BaseException):
 def main() -> None:
     """Sends the survey to the caller; does not return."""
     role = take_role()
-    if role is None or len(sys.argv) != 3 or sys.argv[1] not in FILES:
+    if role is None or len(sys.argv) < 3 or sys.argv[1] not in FILES:
         sys.exit(
             "lineman.cli.shared.surveying is run by `lineman doctor`, `config` and `proxy` alone"
         )
     logging.basicConfig(format="%(message)s", level=logging.WARNING)  # the caller shows it
     inherited_files.use(role.files)
-    files, script = sys.argv[1], Path(sys.argv[2])
-    role.tell(lambda: _told(script, files))
+    files, words = sys.argv[1], sys.argv[2:]
+    role.tell(lambda: _told(words, files))
     sys.exit(0)
 
 
-def _told(script: Path, files: str) -> dict[str, Any]:
-    workers, reaches = workers_of(script)
+def _told(words: Sequence[str], files: str) -> dict[str, Any]:
+    script = Path(words[0])
+    is_served = is_application(words[0])
+    workers, reaches = workers_that_serve(words) if is_served else workers_of(script)
     found = survey(script, workers, reaches, NONE if files == OPTIONS else files)
     if files == OPTIONS:
         found = replace(found, options=_options(workers))
@@ -211,6 +216,21 @@ def workers_of(script: Path) -> tuple[list[Worker], Reaches]:
     if not found:
         raise ConfigError(f"{script} makes no Worker", "give the program that makes it")
     return found, reached[0] if reached else ""
+
+
+def workers_that_serve(words: Sequence[str]) -> tuple[list[Worker], Reaches]:
+    """The same of an application, with the words of `lineman serve`.
+
+    Raises:
+        ConfigError: the application is not found, or an option cannot work.
+    """
+    before = len(Worker.all_workers)
+    applied_settings.forget()
+    app_program.worker_of(app_program.read(words))
+    apply_settings(Worker, Worker.all_workers[before:])
+    found = Worker.all_workers[before:]
+    del Worker.all_workers[before:]
+    return found, "run_all"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from lineman.base.address import without_tls
 from lineman.base.finding import Finding
+from lineman.base.program_words import command_line
 from lineman.doctor.checks.check_type import error, info, ok, warning
 from lineman.doctor.facts import Outcome
 from lineman.doctor.program_facts import ProgramFacts, WorkerFacts
@@ -45,7 +46,7 @@ def runs(facts: ProgramFacts) -> Iterator[Finding]:
             yield error(
                 "worker-not-running",
                 f"{where}: nothing listens there",
-                f"python {facts.script} start",
+                command_line(facts.script, "start"),
             )
 
 
@@ -68,7 +69,7 @@ def speaks(facts: ProgramFacts) -> Iterator[Finding]:
             f"{worker.name}: the process that listens on port {worker.port} speaks {does}, and the "
             f"program says {should}: it is an older start, or another program",
             f"ss -ltnp 'sport = :{worker.port}' says who; end that, and "
-            f"start again: python {facts.script} restart",
+            f"start again: {command_line(facts.script, 'restart')}",
         )
 
 
@@ -206,7 +207,7 @@ def limits(facts: ProgramFacts) -> Iterator[Finding]:
             f"{who} may have {machine.max_files} file descriptors ({where}), and each client needs "
             "one",
             "systemd: LimitNOFILE=65535; a container: --ulimit nofile=65535; a shell: "
-            f"/etc/security/limits.conf; and restart: python {facts.script} restart",
+            f"/etc/security/limits.conf; and restart: {command_line(facts.script, 'restart')}",
         )
     backlog = max((worker.backlog for worker in _connected(facts)), default=0)
     if machine.somaxconn is not None and machine.somaxconn < backlog:

@@ -122,7 +122,9 @@ class Commands:
             self._boss.reopen_logs()
             caller.reply({"ok": True, "text": "every process opens its log file anew"})
         elif command == "whose":
-            caller.reply({**self._boss.whose, "script": self._boss.program.script})
+            program = self._boss.program
+            told = {"script": program.script, "started_with": list(program.command)}
+            caller.reply({**self._boss.whose, **told})
         elif command == "do" and isinstance(request.get("what"), str):
             self._boss.order_all(request["what"], request.get("arguments") or {})
             caller.reply({"ok": True, "text": f"every process was told: {request['what']}"})

@@ -12,8 +12,8 @@ import pytest
 
 from kit.site import Site
 from lineman import Worker
-from lineman.cli.app_program import main, worker_of
 from lineman.cli.shared import serve_options
+from lineman.cli.shared.app_program import main, worker_of
 
 MODULE = """
 import os

@@ -1,7 +1,7 @@
 """The program of `lineman serve`: a worker that serves one application.
 
-`python -P -m lineman.cli.app_program WORDS`, with the words of `lineman serve`. The master starts
-it, with the rights of the program's user; the master itself does not import the application.
+`python -P -m lineman.cli.shared.app_program WORDS`, with the words of `lineman serve`. The
+master starts it, with the rights of the program's user; it does not import the application itself.
 """
 
 from __future__ import annotations
@@ -22,15 +22,20 @@ from lineman.worker import Worker
 
 def main(words: Sequence[str]) -> None:
     """Runs the program; does not return."""
-    parser = argparse.ArgumentParser("lineman serve")
-    serve_options.add_to(parser)
-    options = parser.parse_args(words)
+    options = read(words)
     try:
         worker_of(options)
     except ConfigError as error:
         print(f"lineman: {error}", file=sys.stderr)
         sys.exit(1)
     Worker.run_all([])
+
+
+def read(words: Sequence[str]) -> argparse.Namespace:
+    """The options that the words of `lineman serve` give."""
+    parser = argparse.ArgumentParser("lineman serve")
+    serve_options.add_to(parser)
+    return parser.parse_args(words)
 
 
 def worker_of(options: argparse.Namespace) -> Worker | Gateway:
