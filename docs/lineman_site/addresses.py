@@ -81,14 +81,15 @@ def link(source: Address, target: Address, anchor: str = "") -> str:
     return scheme + relpath(places[1].with_suffix(".html"), places[0].parent) + anchor
 
 
-def rewrite(root: Path, page: PurePosixPath, text: str, used: set[PurePosixPath]) -> str:
+def rewrite(root: Path, page: PurePosixPath, text: str, used: dict[Address, PurePosixPath]) -> str:
     """The text of a page whose links lead to places of the site.
 
     Args:
         root: the repository.
         page: the page's path relative to it.
         text: of the page.
-        used: gets the files that are linked to and are no pages, for them to be copied.
+        used: gets the files that are linked to and are no pages, and where they are to be copied.
+            Each language has its own copy, because Sphinx chooses the place of a copy itself.
     """
     here = of_file(root, page)
 
@@ -98,8 +99,10 @@ def rewrite(root: Path, page: PurePosixPath, text: str, used: set[PurePosixPath]
             return found[0]
         path = PurePosixPath(relpath(PurePosixPath(page.parent, target), "."))
         there = of_file(root, path)
-        if there.path.parts[0] == "files":
-            used.add(path)
+        is_elsewhere = there.language != here.language and there.path.suffix != ".md"
+        if there.path.parts[0] == "files" or is_elsewhere:
+            there = Address(here.language, PurePosixPath("files", path))
+            used[there] = path
         return f"]({link(here, there, found['anchor'] or '')})"
 
     return _LINK.sub(replaced, text)

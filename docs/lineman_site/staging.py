@@ -36,7 +36,7 @@ class Staging:
         self.target = target
         self._api: Mapping[str, str] = {}
         self._written: set[Path] = set()
-        self._used: set[PurePosixPath] = set()
+        self._used: dict[Address, PurePosixPath] = {}
 
     def write_all(self, api: Mapping[str, str] | None = None) -> bool:
         """Writes what is new, and removes what no longer exists.
@@ -60,8 +60,8 @@ class Staging:
             self._write(Address(ENGLISH.code, API / name), text.encode())
         for name, text in examples.pages(self.root):
             self._write(Address(ENGLISH.code, PurePosixPath("examples", name)), text.encode())
-        for path in sorted(self._used):
-            self._write(Address(ENGLISH.code, PurePosixPath("files", path)), self._bytes(path))
+        for where, path in self._used.items():
+            self._write(where, self._bytes(path))
         for gone in before - self._written:
             gone.unlink()
         return before != self._written

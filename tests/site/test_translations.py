@@ -96,6 +96,14 @@ def test_pages_in_several_languages_link_to_each_other(root: Path) -> None:
     assert "[中文](site:../../zh/howto/a.html)" in staged(root, "vi/howto/a.md")
 
 
+def test_a_file_that_a_translated_page_links_to_is_copied_for_its_language(root: Path) -> None:
+    (root / "docs/howto/a.service").write_text("[Unit]\n", encoding="utf-8")
+    page = root / "docs/vi/howto/a.md"
+    page.write_text(page.read_text(encoding="utf-8") + "[x](../../howto/a.service)\n", "utf-8")
+    assert "[x](../files/docs/howto/a.service)" in staged(root, "vi/howto/a.md")
+    assert (root / "build/vi/files/docs/howto/a.service").read_text(encoding="utf-8") == "[Unit]\n"
+
+
 def test_a_line_of_every_language_has_a_place_for_the_address() -> None:
     assert [each.code for each in TRANSLATED.values() if "({original})" not in each.changed] == []
 
