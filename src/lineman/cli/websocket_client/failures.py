@@ -231,7 +231,8 @@ def _of_answer(answer: Answer, objection: str | None, target: AnyTarget) -> Fail
 
 _REMEDIES = {
     200: "this path serves pages; give the path of the websocket",
-    401: "send what the service needs: --header 'Authorization: …' or --header 'Cookie: …'",
+    401: "send what the service needs: --header 'Authorization: …', --header 'Cookie: …', or a "
+    "token in the URL",
     403: "send what the service needs: --origin https://…, --header 'Cookie: …'",
     404: "give the path of the websocket, as in ws://host/path",
     426: "no websocket is served at this path, or a proxy does not forward the Upgrade header",
