@@ -7,6 +7,7 @@
 #   make docs-serve  the same, shown at http://127.0.0.1:8000 (make docs-serve PORT=8001)
 #   make cover    which lines the tests reach
 #   make fuzz     inputs that nobody would send on purpose, for a minute (make fuzz SECONDS=10)
+#   make autobahn  Autobahn's 517 cases on an application of Starlette, about ten minutes
 #   make soak     whether memory comes back after a million messages and more, ten minutes; then what a
 #                 gateway loses, fault by fault, on each broker: a quarter of an hour (FAULTS="--broker redis")
 #   make bench    this and other servers side by side, into docs/benchmarks.md
@@ -36,7 +37,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py requirements/build.txt $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.h')
 
-.PHONY: help demo test check docs docs-serve cover fuzz soak bench bench-http bench-apps bench-layers bench-gateway capacity package wheels lock audit programs
+.PHONY: help demo test check docs docs-serve cover fuzz autobahn soak bench bench-http bench-apps bench-layers bench-gateway capacity package wheels lock audit programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -71,6 +72,10 @@ fuzz: .venv/asan.stamp .venv/dev.stamp
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 	PYTHONPATH=build/asan/src $(BIN)/python tests/fuzz/run.py \
 	--codec $$(($(SECONDS) / 6)) --service $$(($(SECONDS) / 6)) --callbacks $$(($(SECONDS) / 6)) $(ARGS)
+
+autobahn: $(BUILD) .venv/dev.stamp
+	tools/setup autobahn
+	$(BIN)/python tests/wstest/run.py $(ARGS)
 
 soak: $(BUILD) .venv/dev.stamp programs
 	$(BIN)/python bench/soak.py $(ARGS)

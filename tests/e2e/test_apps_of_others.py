@@ -12,10 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.support.wait import WebDriverWait
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from e2e.support.browser import chromium, console_errors
 from e2e.support.client import DOMAIN, tls, websocket
 from e2e.support.proxies import StartProxy
 from kit.program import PortTaken, Program, free_ports
@@ -67,7 +70,7 @@ def served(server: str, case: str, directory: Path, *words: str) -> Iterator[int
     env = {"CASE_KEY": secrets.token_hex(8), "PYTHONHASHSEED": "0"}
     for attempt in range(5):
         (port,) = free_ports(1)
-        command = [f"{case}_case:app", "--app-dir", str(CASES), "--port", str(port), *words]
+        command = [f"{case}:app", "--app-dir", str(CASES), "--port", str(port), *words]
         if server == "lineman":
             command = ["-m", "lineman", "serve", *command, "--pid-file", str(directory / "app.pid")]
         else:
@@ -122,7 +125,7 @@ def talk(port: int, path: str) -> list[object]:
 def test_the_application_answers_here_as_under_uvicorn(case: str, tmp_path: Path) -> None:
     found = {}
     for server in ("lineman", "uvicorn"):
-        with served(server, case, tmp_path) as port:
+        with served(server, f"{case}_case", tmp_path) as port:
             path = "/ws/room" if case == "channels" else "/ws"
             found[server] = [*answers(port, case), *talk(port, path)]
     for ours, theirs in zip(found["lineman"], found["uvicorn"], strict=True):
@@ -133,7 +136,7 @@ def test_a_whole_application_stands_behind_each_proxy(
     start_proxy: StartProxy, kind: str, trust: ssl.SSLContext, tmp_path: Path
 ) -> None:
     """As `lineman proxy KIND main:app` writes it: every path, requests and websockets."""
-    with served("lineman", "starlette", tmp_path) as port:
+    with served("lineman", "starlette_case", tmp_path) as port:
         case = f"starlette_case:app --app-dir {CASES} --port {port}"
         words = ["proxy", kind, *case.split(), "--domain", DOMAIN, "--cert", "/a", "--key", "/b"]
         wanted = site_of(parser("proxy").parse_args(words))
@@ -154,7 +157,7 @@ def test_a_whole_application_stands_behind_each_proxy(
 
 def test_a_chat_of_channels_reaches_the_clients_of_all_processes(tmp_path: Path) -> None:
     workers = ("--workers", "2")
-    with served("lineman", "channels", tmp_path, *workers) as port, ExitStack() as stack:
+    with served("lineman", "channels_case", tmp_path, *workers) as port, ExitStack() as stack:
         url = f"ws://127.0.0.1:{port}/ws/room"
         clients, pids = [], set()
         while len(pids) < 2:
@@ -163,3 +166,26 @@ def test_a_chat_of_channels_reaches_the_clients_of_all_processes(tmp_path: Path)
             pids.add(clients[-1].recv(DEADLINE))
         clients[0].send("to all")
         assert [each.recv(DEADLINE) for each in clients] == ["to all"] * len(clients)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """One browser for all chats."""
+    with chromium(tmp_path_factory.mktemp("home")) as driver:
+        yield driver
+
+
+@pytest.mark.parametrize("keeps", [(), ("--keep-clients",)], ids=["plain", "keep-clients"])
+@pytest.mark.parametrize("case", sorted(REQUESTS))
+def test_a_page_of_a_chat_gets_each_message_once_and_in_order(
+    case: str, keeps: tuple[str, ...], browser: Chrome, tmp_path: Path
+) -> None:
+    with served("lineman", f"{case}_chat", tmp_path, *keeps) as port:
+        browser.get(f"http://127.0.0.1:{port}/")
+
+        def is_over(driver: Chrome) -> bool:
+            return driver.title.count("1000") == 2
+
+        WebDriverWait(browser, DEADLINE, poll_frequency=0.05).until(is_over, "the chat ends")
+        assert browser.title == "2 200 200 200 true 1000,1000"
+        assert console_errors(browser) == []
