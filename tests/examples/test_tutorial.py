@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from websockets.exceptions import InvalidStatus
 
 from kit import terminal, tutorial
 from kit.peer_client import PeerClient
-from kit.program import Program, free_ports
 from kit.terminal import Terminal
+from kit.tutorial import chat
 
 STEPS = range(1, 1 + len(tutorial.PAGES))
 
@@ -38,43 +37,6 @@ def test_the_commands_of_a_step_print_what_its_page_says(
         shell.close()
         command = [sys.executable, "-m", "lineman", "stop", "chat.py"]
         subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
-
-
-class Chat:
-    """The program of a step, started as a reader would start it."""
-
-    def __init__(self, directory: Path, step: int, stack: ExitStack) -> None:
-        self._directory = directory
-        (port,) = free_ports(1)
-        self._address = f"ws://127.0.0.1:{port}/wss?token="
-        tutorial.write_step(directory, step)
-        (directory / "secret.txt").write_text(tutorial.SECRET)
-        script = directory / "chat.py"
-        script.write_text(script.read_text("utf-8").replace("8282", str(port)), "utf-8")
-        program = Program("chat", [sys.executable, script], cwd=directory)
-        stack.callback(program.stop)
-        program.wait_for_line("ready:")
-
-    def come(self, token: str) -> PeerClient:
-        """A client with this token."""
-        return PeerClient(self._address + token)
-
-    def login(self, name: str) -> PeerClient:
-        """A client with a token for this name."""
-        made = subprocess.run(
-            [sys.executable, "tokens.py", name],
-            cwd=self._directory,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return self.come(made.stdout.strip())
-
-
-@contextmanager
-def chat(directory: Path, step: int) -> Iterator[Chat]:
-    with ExitStack() as stack:
-        yield Chat(directory, step, stack)
 
 
 def send(client: PeerClient, **message: Any) -> None:
