@@ -23,7 +23,7 @@ OF_ROOT = {
 }
 # A link's target and its anchor, or a block of code, which has none.
 _LINK = re.compile(
-    r"^(?P<fence>```+).*?^(?P=fence)[ ]*$|(?P<code>`[^`\n]+`)(?!\])"
+    r"^(?P<fence>```+).*?^(?P=fence)[ ]*$|(?P<code>`[^`\n]+`)"
     r"|\]\((?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)",
     re.MULTILINE | re.DOTALL,
 )

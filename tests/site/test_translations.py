@@ -104,6 +104,13 @@ def test_a_file_that_a_translated_page_links_to_is_copied_for_its_language(root:
     assert (root / "build/vi/files/docs/howto/a.service").read_text(encoding="utf-8") == "[Unit]\n"
 
 
+def test_a_link_whose_words_are_code_is_changed_too_with_more_code_behind_it(root: Path) -> None:
+    (root / "docs/howto/b.md").write_text("# B\n", encoding="utf-8")
+    page = root / "docs/vi/howto/a.md"
+    page.write_text(page.read_text("utf-8") + "[`B`](../../howto/b.md), `c`: `](d.md)`\n", "utf-8")
+    assert "[`B`](site:../../howto/b.html), `c`: `](d.md)`" in staged(root, "vi/howto/a.md")
+
+
 def test_a_line_of_every_language_has_a_place_for_the_address() -> None:
     assert [each.code for each in TRANSLATED.values() if "({original})" not in each.changed] == []
 
