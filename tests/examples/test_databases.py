@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,11 +11,10 @@ from websockets.exceptions import ConnectionClosedError
 
 from kit.brokers import redis_server, running
 from kit.databases import Postgres
+from kit.examples import Example
 from kit.peer_client import PeerClient
-from kit.program import Program, free_ports
+from kit.program import free_ports
 from kit.waiting import DEADLINE, wait_until
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -28,29 +25,6 @@ def postgres() -> Iterator[Postgres]:
         yield server
     finally:
         server.remove()
-
-
-class Example:
-    """The example at a free port; a reload does not change the port."""
-
-    def __init__(self, name: str, directory: Path, **env: str) -> None:
-        (port,) = free_ports(1)
-        text = (EXAMPLES / name).read_text(encoding="utf-8")
-        self.script = directory / name
-        self.script.write_text(text.replace("0.0.0.0:8282", f"127.0.0.1:{port}"), encoding="utf-8")
-        self.address = f"ws://127.0.0.1:{port}"
-        self.directory = directory
-        self.program = Program(name, [sys.executable, self.script], env=env, cwd=directory)
-
-    def reload(self) -> None:
-        command = [sys.executable, self.script, "reload"]
-        subprocess.run(
-            command, cwd=self.directory, check=True, capture_output=True, timeout=DEADLINE
-        )
-
-    def stop(self) -> None:
-        assert self.program.stop() == 0, self.program.output
-        assert "Traceback" not in self.program.output
 
 
 @pytest.fixture
@@ -64,7 +38,7 @@ def test_asyncpg_keeps_lines_over_a_reload_and_closes_its_pools(
 ) -> None:
     example = Example("asyncpg_pool.py", tmp_path, DATABASE=postgres.address)
     stack.callback(example.program.stop)
-    example.program.wait_for_line("ready:")
+    example.wait()
     with PeerClient(example.address) as client:
         client.send("it's ☕; DROP TABLE lines")
         assert client.recv() == "it's ☕; DROP TABLE lines"
@@ -87,7 +61,7 @@ def test_asyncpg_connects_again_to_a_server_that_was_restarted(
     server.start()
     example = Example("asyncpg_pool.py", tmp_path, DATABASE=server.address)
     stack.callback(example.program.stop)
-    example.program.wait_for_line("ready:")
+    example.wait()
     server.stop()
     with PeerClient(example.address) as client, pytest.raises(ConnectionClosedError, match="1011"):
         client.recv()
@@ -115,7 +89,7 @@ def test_sqlalchemy_adds_up_what_clients_of_all_processes_send(
     address = postgres.address.replace("postgresql:", "postgresql+asyncpg:")
     example = Example("sqlalchemy_pool.py", tmp_path, DATABASE=address)
     stack.callback(example.program.stop)
-    example.program.wait_for_line("ready:")
+    example.wait()
     clients = [stack.enter_context(PeerClient(example.address)) for _ in range(6)]
     for client in clients:
         client.send("ada 10")
@@ -131,7 +105,7 @@ def test_redis_counts_and_closes_its_pools(tmp_path: Path, stack: ExitStack) -> 
     server = stack.enter_context(running(redis_server(tmp_path)))
     example = Example("redis_pool.py", tmp_path, REDIS=f"redis://127.0.0.1:{server.port}/0")
     stack.callback(example.program.stop)
-    example.program.wait_for_line("ready:")
+    example.wait()
     with PeerClient(example.address) as ada, PeerClient(example.address) as grace:
         for number, client in enumerate((ada, grace, ada, grace), 1):
             client.send("shop")

@@ -22,6 +22,9 @@ DOCUMENTS = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
 SHOWN = {
     "databases.md": ["asyncpg_pool.py", "sqlalchemy_pool.py", "redis_pool.py"],
     "tokens.md": ["jwt_login.py"],
+    "rate-limits.md": ["rate_limits.py"],
+    "uploads.md": ["photo_chat.py"],
+    "background-jobs.md": ["background_tasks.py", "cron.py", "job_queue.py"],
 }
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 

@@ -9,35 +9,29 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
+from kit.examples import EXAMPLES, Example
 from kit.peer_client import PeerClient
 from kit.program import Program
 from kit.waiting import DEADLINE
 from lineman.testing.client import RawClient
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "jwt_login.py"
 SECRET = "a secret of the tests, which is long enough for HS384"
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    directory = tmp_path_factory.mktemp("jwt")
-    copy = directory / SCRIPT.name
-    text = SCRIPT.read_text(encoding="utf-8")
-    copy.write_text(text.replace("0.0.0.0:8282", "127.0.0.1:0"), encoding="utf-8")
-    program = Program("jwt_login.py", [sys.executable, copy], env={"JWT_SECRET": SECRET})
-    try:
-        (line, *_) = program.wait_for_line("listening on ")
-        yield int(line.split("listening on ")[1].split()[0].rsplit(":", 1)[1])
-    finally:
-        assert program.stop() == 0, program.output
-    assert "Traceback" not in program.output
+    example = Example("jwt_login.py", tmp_path_factory.mktemp("jwt"), JWT_SECRET=SECRET)
+    with ExitStack() as stack:
+        stack.callback(example.program.stop)
+        example.wait()
+        yield example.port
+        example.stop()
 
 
 def token(secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
@@ -137,7 +131,9 @@ def test_a_wrong_new_token_closes_the_connection(sent: str, said: str, port: int
 
 
 def test_a_short_secret_is_refused_at_the_start() -> None:
-    program = Program("jwt_login.py", [sys.executable, SCRIPT], env={"JWT_SECRET": "short"})
+    program = Program(
+        "jwt_login.py", [sys.executable, EXAMPLES / "jwt_login.py"], env={"JWT_SECRET": "short"}
+    )
     assert program.process.wait(DEADLINE) != 0
     program.stop()
     assert "openssl rand -hex 32" in program.output
