@@ -114,7 +114,7 @@ HOUSE: dict[type, set[str]] = {
     },
     Client: {
         *("apply", "change", "link", "number", "ordered", "queue", "stored_session"),
-        "server",
+        *("server", "tls"),
         "take_session_change",
     },
 }

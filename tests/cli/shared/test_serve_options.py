@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 
 from lineman.cli.shared import serve_options
-from lineman.cli.shared.serve_options import PRIVATE, notes, read_variables, trusted, worker_options
+from lineman.cli.shared.serve_options import (
+    PRIVATE,
+    gateway_options,
+    notes,
+    read_variables,
+    trusted,
+    worker_options,
+)
 from lineman.config import checked_options
+from lineman.errors import ConfigError
 from lineman.worker import Worker
 
 
@@ -38,6 +46,8 @@ def test_without_options_it_serves_where_uvicorn_does() -> None:
         (("--uds", "/run/a.sock"), "address", "http+unix:///run/a.sock"),
         (("--tls", "dev"), "address", "https://127.0.0.1:8000"),
         (("--ssl-certfile", "a.pem"), "cert", "a.pem"),
+        (("--ssl-ca-certs", "a.pem"), "verify_client", "none"),
+        (("--ssl-ca-certs", "a.pem", "--ssl-cert-reqs", "2"), "verify_client", "required"),
         (("--workers", "4"), "count", 4),
         (("--root-path", "/api"), "root_path", "/api"),
         (("--limit-concurrency", "9"), "max_connections", 9),
@@ -61,6 +71,17 @@ def test_every_option_is_one_that_a_worker_takes() -> None:
     given = options("--limit-concurrency", "9", "--backlog", "5", "--ws-ping-interval", "7")
     checked_options.read(Worker(app="main:app", **given))
     Worker.all_workers.pop()
+
+
+def test_client_certificates_are_asked_for_by_the_numbers_of_python() -> None:
+    with pytest.raises(ConfigError, match="--ssl-cert-reqs is 3; fix: give 0, 1 or 2"):
+        options("--ssl-cert-reqs", "3")
+
+
+def test_processes_that_keep_clients_are_not_replaced_after_a_number_of_requests() -> None:
+    given = parsed("--keep-clients", "--limit-max-requests", "9")
+    with pytest.raises(ConfigError, match="--limit-max-requests is given with --keep-clients"):
+        gateway_options(given)
 
 
 def test_a_star_trusts_private_addresses_alone_and_one_line_says_so() -> None:

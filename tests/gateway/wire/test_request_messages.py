@@ -11,8 +11,9 @@ from lineman.gateway.wire.request_messages import AnswerHead, CallApp, OfAnswer,
 from lineman.links.framing import LENGTH, encode_frames
 
 CALL = CallApp(
-    1, "GET", "/", "1.1", (("host", "a"),), "::1", 5, "https", ("::", 1), b"\xff", True, False
-)
+    1, "GET", "/", "1.1", (("host", "a"),), "::1", 5, "https", ("::", 1), b"\xff", True, False,
+    ("TLSv1.3", "a", "CN=b", (b"\x00\xff",)),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

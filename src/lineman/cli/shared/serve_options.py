@@ -38,9 +38,16 @@ _VALUES: dict[str, tuple[str, type, str]] = {
     "--ssl-certfile": ("cert", str, "the certificate"),
     "--ssl-keyfile-password": ("passphrase", str, "the passphrase of the key"),
     "--ssl-ca-certs": ("ca_file", str, "authorities of clients' certificates"),
+    "--ssl-cert-reqs": (
+        "verify_client",
+        int,
+        "clients show one: 0 no, 1 optional, 2 required",
+    ),
     "--tls": ("tls", str, "dev: a certificate of this machine's own"),
     "--acme": ("acme", str, "gets a certificate from Let's Encrypt: your e-mail address"),
 }
+# What `--ssl-cert-reqs` means, by Python's numbers (`ssl.VerifyMode`).
+_CERT_REQS = {0: "none", 1: "optional", 2: "required"}
 # Options of uvicorn that change nothing here, with the number of their values.
 _IGNORED = {
     "--loop": 1, "--http": 1, "--ws": 1, "--ws-max-queue": 1, "--reload-dir": 1, "--log-config": 1,
@@ -112,6 +119,8 @@ def worker_options(options: argparse.Namespace) -> dict[str, Any]:
         value = getattr(options, _variable(name).lower())
         if value is not None:
             found[option] = value
+    if "ca_file" in found or "verify_client" in found:
+        found["verify_client"] = _verify_client(found.get("verify_client", 0))
     if options.domain:
         found["domains"] = options.domain
     if options.origins is not None:
@@ -124,6 +133,12 @@ def worker_options(options: argparse.Namespace) -> dict[str, Any]:
             found["trusted_proxies"].append("unix")
     found["address"] = _address(options, found)
     return found
+
+
+def _verify_client(given: int) -> str:
+    if given not in _CERT_REQS:
+        raise ConfigError(f"--ssl-cert-reqs is {given}", "give 0, 1 or 2: none, optional, required")
+    return _CERT_REQS[given]
 
 
 def gateway_options(options: argparse.Namespace) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from lineman.asgi.http_exchange import HttpExchange
 from lineman.asgi.served_app import ServedApp
 from lineman.errors import ConnectionLost
 from lineman.gateway.applications.send_window import SendWindow
+from lineman.gateway.wire import told_tls
 from lineman.gateway.wire.request_messages import (
     AnswerEnd,
     AnswerFailed,
@@ -45,9 +46,9 @@ class AnsweredRequest:
     Attributes:
         is_over: whether the client has gone.
         server: where the request has come in.
+        tls: of its connection; None without it.
     """
 
-    tls = None
     fd = -1
 
     def __init__(self, link: Link, call: CallApp) -> None:
@@ -56,6 +57,7 @@ class AnsweredRequest:
         self._is_head = call.method == "HEAD"
         self._window = SendWindow(lambda: link.post(AskCallerRoom(call.number)))
         self.server = call.server
+        self.tls = told_tls.hear(call.tls)
         self.peer = (call.remote_ip, call.remote_port)
         self.is_over = False
         self.close_code = 0

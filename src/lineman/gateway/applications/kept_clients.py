@@ -191,7 +191,7 @@ class KeptClients:
         request = client.request
         if request is None:
             raise UsageError("an application serves websockets alone")
-        scope = self._served.websocket_scope(request, connection.server, None)
+        scope = self._served.websocket_scope(request, connection.server, client.tls)
         scope["extensions"][KEPT] = {"client_id": client.id}
         if is_resumed:
             scope["extensions"][RESUMED] = {}

@@ -54,7 +54,6 @@ class KeptConnection:
         server: where the client has come in.
     """
 
-    tls = None
     fd = -1
 
     def __init__(self, client: Client, *, is_resumed: bool) -> None:

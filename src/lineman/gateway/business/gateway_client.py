@@ -8,10 +8,12 @@ from typing import Any, Never, Protocol
 from lineman.base import unknown_names
 from lineman.base.unknown_names import ClientNames
 from lineman.errors import UsageError
+from lineman.gateway.wire import told_tls
 from lineman.gateway.wire.messages import Bind, Change, Changed, Event, IntroduceClient, Join, Leave
 from lineman.gateway.wire.session_data import decode_session, encode_session, merge
 from lineman.links.link import Link
 from lineman.links.records import MessageData
+from lineman.net.stream.tlsinfo import TlsInfo
 from lineman.protocols.codecs.text_session import line_of
 from lineman.protocols.http.requests import Headers, Request
 from lineman.protocols.websocket import close as closing
@@ -134,6 +136,11 @@ class Client(_Base, ClientNames):
     def server(self) -> tuple[str, int] | None:
         """Where it has come in; None where that is not told."""
         return self._introduction.server
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """What an application learns of its TLS; None where that is not told."""
+        return told_tls.hear(self._introduction.tls)
 
     @property
     def session(self) -> dict[str, Any]:

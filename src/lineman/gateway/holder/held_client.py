@@ -6,6 +6,7 @@ from collections import deque
 
 from lineman.base.address import without_tls
 from lineman.gateway.holder.registry import Member
+from lineman.gateway.wire import told_tls
 from lineman.gateway.wire.messages import Change, Event, IntroduceClient
 from lineman.links.framing import encode_value
 from lineman.links.link import Link
@@ -76,7 +77,7 @@ class HeldClient(Member):
         """The message that a business worker gets before the client's first event.
 
         Args:
-            is_for_app: whether it says where the client has come in.
+            is_for_app: whether it says where the client has come in, and by which TLS.
         """
         connection = self.connection
         request, endpoint = connection.request, connection.endpoint
@@ -95,6 +96,7 @@ class HeldClient(Member):
             listen_address=endpoint.address,
             scheme="" if request is None else request.scheme,
             server=_server(connection) if is_for_app else None,
+            tls=told_tls.tell(connection.tls) if is_for_app else None,
         )
 
 

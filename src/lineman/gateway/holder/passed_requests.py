@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from lineman.errors import ConnectionLost
+from lineman.gateway.wire import told_tls
 from lineman.gateway.wire.request_messages import (
     AnswerEnd,
     AnswerFailed,
@@ -86,6 +87,7 @@ class PassedRequest:
             body=data,
             has_more=body is not None and not body.is_whole,
             wants_continue=body is not None and body.wants_continue,
+            tls=told_tls.tell(self.connection.tls),
         )
         link.post(call, len(data))
 

@@ -14,6 +14,7 @@ from lineman.errors import NotReachedError, RefusedError
 from lineman.gateway.wire import versions
 from lineman.gateway.wire.request_messages import OfAnswer, OfRequest
 from lineman.gateway.wire.timer_messages import TimerDone, TimerDue, TimerOrder, TimersFull
+from lineman.gateway.wire.told_tls import ToldTls
 from lineman.links.framing import Message, WireFormat
 
 # `str` or `bytes`: the decoder cannot check this, so the code that sends it on does.
@@ -182,6 +183,7 @@ class IntroduceClient(Message, tag=20):
         listen_address: the address of the gateway at which it has come, as the program writes it.
         scheme: `http` or `https`, as its handshake has come; empty without one.
         server: where it has come in, for applications; None for programs.
+        tls: of its connection, for applications; None for programs, and without TLS.
     """
 
     number: int
@@ -198,6 +200,7 @@ class IntroduceClient(Message, tag=20):
     listen_address: str = ""
     scheme: str = ""
     server: tuple[str, int] | None = None
+    tls: ToldTls | None = None
 
 
 class HandshakeRequest(Message, tag=21):

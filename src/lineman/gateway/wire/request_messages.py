@@ -5,6 +5,7 @@ A request has a number, which its gateway process gives it.
 
 from __future__ import annotations
 
+from lineman.gateway.wire.told_tls import ToldTls
 from lineman.links.framing import Message
 
 # From a gateway process to a business worker.
@@ -18,6 +19,7 @@ class CallApp(Message, tag=100):
         has_more: whether `BodyPart`s follow.
         wants_continue: whether the client holds its body back until it is told to go on.
         server: where it has come in; None where that is not known.
+        tls: of its connection; None without TLS.
     """
 
     number: int
@@ -32,6 +34,7 @@ class CallApp(Message, tag=100):
     body: bytes
     has_more: bool
     wants_continue: bool
+    tls: ToldTls | None = None
 
 
 class BodyPart(Message, tag=101):
