@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from kit.gateway import System, add_two_nodes, cut_off_and_back, routing_by
+from lineman.brokers.cluster_clock import ClusterClock
 from lineman.brokers.embedded import Publish
+from lineman.gateway.cluster import node_channel
 from lineman.gateway.cluster.cluster import ClusterTimes
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.routing_options import RoutingOptions
@@ -358,6 +360,25 @@ def test_a_node_that_starts_knows_the_users_of_the_others_before_it_admits_clien
         client.send("new")
     system.wait_until(lambda: len(news) > 40, "what is new is told")
     assert news[40:] == [("new", True)]
+
+
+def test_a_node_that_starts_with_a_clock_that_is_behind_is_known_before_it_admits_clients(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rare = ClusterTimes(beat=600.0, silence=2000.0)  # nobody is heard by chance
+    add_two_nodes(system, hub, tells_users=True, times=rare)
+    monkeypatch.setattr(
+        node_channel, "ClusterClock", lambda steady: ClusterClock(steady, lambda: 1_000_000.0)
+    )
+    make_broker = routing_by(hub).make_broker
+    third = system.add_node(
+        "on_message", routing=RoutingOptions(make_broker, tells_users=True, times=rare)
+    )
+    system.run(third.routing.settle(20.0))
+    for node in system.nodes:
+        assert node.routing.cluster is not None
+        assert len(node.routing.cluster.nodes) == 3
+        assert not node.routing.is_presence_partial
 
 
 def test_a_node_whose_broker_is_away_admits_clients_after_a_while_and_says_so(

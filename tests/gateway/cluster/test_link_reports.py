@@ -21,7 +21,13 @@ from lineman.gateway.cluster.node_channel import NodeChannel
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire.messages import Send
-from lineman.gateway.wire.node_messages import BETWEEN_NODES, NodeMessage, ReceiverReport
+from lineman.gateway.wire.node_messages import (
+    BETWEEN_NODES,
+    NodeMessage,
+    ReceiverReport,
+    Relay,
+)
+from lineman.links.framing import encode
 
 ME, OTHER = "00000001", "00000002"
 FAST = ClusterTimes(beat=0.05, silence=20.0)
@@ -272,7 +278,9 @@ class Alone:
             self.told.append(BETWEEN_NODES.decode(opened))
 
         self.channel = NodeChannel(ME, signer, publish)
-        calls = ReportCalls(lambda: (), lambda topic: True, lambda topics: None)
+        self.lost: list[set[str] | None] = []
+        is_held = {"uid:held"}.__contains__
+        calls = ReportCalls(lambda: (), is_held, self.lost.append)
         self.reports = LinkReports(ME, self.channel, calls)
 
     def hear(self, node: str, covered: int, lost: int = 0) -> None:
@@ -330,5 +338,35 @@ def test_a_report_of_what_was_received_is_bounded_and_each_sender_has_its_turn(
         late = told[-1]
         one.channel.heard[late].lost += 1
         assert late in [sender for sender, _, _ in one.take_received()]
+
+    alone(test)
+
+
+def test_what_was_refused_because_its_sender_had_a_wrong_clock_is_counted_when_that_is_heard(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+
+    def test(one: Alone) -> None:
+        clock = one.channel.clock
+        right, sender = clock.now(), Signer(None)
+
+        def relay(number: int, topic: str, stamp: int) -> NodeMessage | None:
+            order = Send("x", uids=(topic.removeprefix("uid:"),))
+            data = encode(Relay(OTHER, number, order, stamp=stamp))
+            return one.channel.open(topic, sender.sign(topic, data))
+
+        for number, topic in enumerate(("uid:held", "uid:held", "uid:elsewhere"), 2):
+            assert relay(number, topic, right - 3_600_000) is None
+        one.reports.tick()
+        assert one.reports.missed == 0
+        assert relay(5, "uid:held", right) is not None
+        one.reports.tick()
+        one.reports.tick()
+        assert one.reports.missed == 2
+        assert one.lost == [{"uid:held"}]
+        reports = [each for each in one.told if isinstance(each, ReceiverReport)]
+        assert [report.received for report in reports] == [((OTHER, 4, 2),)]
+        assert "2 messages of the gateway process 00000002 did not arrive: uid:held" in caplog.text
 
     alone(test)

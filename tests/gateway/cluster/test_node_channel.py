@@ -102,6 +102,38 @@ def test_a_session_that_is_repeated_as_a_whole_is_refused_also_by_who_never_hear
     inside(test)
 
 
+def test_a_process_whose_clock_is_behind_is_told_the_time_and_then_what_was_refused_is_known() -> (
+    None
+):
+    """A clock that is right is behind as well, where one that was ahead has been heard."""
+
+    def test() -> None:
+        channels, published, clock = ends(names="a")
+        a, told = channels["a"], list[str]()
+        a.tell_time = told.append
+        its_clock = ClusterClock(lambda: clock.now, lambda: clock.now - 3600)
+        behind = NodeChannel(
+            "b" * 8, Signer(SECRET), lambda *sent: published.append(sent), its_clock
+        )
+        behind.publish(ALL_NODES, NodeBeat("b" * 8))
+        behind.relay(["uid:7"], Send("refused", uids=("7",)))
+        behind.relay(["uid:8", "group:g"], Send("refused", uids=("8",), groups=("g",)))
+        refused, published[:] = list(published), []
+        assert hear(a, refused) == []
+        assert told == ["b" * 8]  # once for all that comes at the same time
+        assert a.take_refused() == []  # it may be a recording
+        a.publish(ALL_NODES, NodeBeat("a" * 8))
+        assert len(hear(behind, published)) == 1
+        assert hear(behind, refused) == []
+        assert (behind.late, behind.replayed) == (0, 0)  # its own ones are for the others
+        behind.relay(["uid:7"], Send("taken", uids=("7",)))
+        assert [message.number for message in hear(a, published[1:])] == [4]
+        assert a.take_refused() == [("b" * 8, {2: "uid:7", 3: "uid:8"}, 0)]
+        assert a.take_refused() == []
+
+    inside(test)
+
+
 def test_a_message_that_was_under_way_for_long_is_not_delivered() -> None:
     def test() -> None:
         channels, published, clock = ends()

@@ -135,7 +135,7 @@ class Cluster:
         self._ticker: asyncio.TimerHandle | None = None
         self.broker = make_broker(Subscriber(self._on_message, self._on_state, self._topics))
         self.channel = NodeChannel(node, signer or Signer(None), self.broker.publish)
-        self.channel.may_hear = self.versions.may_hear
+        self.channel.may_hear, self.channel.tell_time = self.versions.may_hear, self._answer_beat
         self._publish = self.channel.publish
         lag = 0.0 if self.broker.keeps_order else times.beat
         report_calls = ReportCalls(self._living.__iter__, calls.is_held, self._on_lost)

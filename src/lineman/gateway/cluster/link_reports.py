@@ -98,6 +98,7 @@ class LinkReports:
 
     def tick(self) -> None:
         """Reports what is due; called with every beat."""
+        self._count_refused()
         self.report()
         self._report_received()
         self._fresh = [set(), *self._fresh[:-1]]
@@ -231,6 +232,18 @@ class LinkReports:
         heard.cover(report.upto)
         if found or unknown:
             self._tell_missed(report.origin, found, unknown)
+
+    def _count_refused(self) -> None:
+        """Counts what was refused of a process because its clock was behind."""
+        for sender, topics, more in self._channel.take_refused():
+            heard = self._channel.heard.get(sender)
+            if heard is None or not self._is_node:
+                continue
+            found = {number: topic for number, topic in topics.items() if self._is_held(topic)}
+            heard.tell(found)
+            heard.lost += more
+            if found or more:
+                self._tell_missed(sender, found, more)
 
     def _tell_missed(self, sender: str, found: Mapping[int, str], unknown: int) -> None:
         self.missed += len(found) + unknown

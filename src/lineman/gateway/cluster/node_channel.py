@@ -12,6 +12,7 @@ from lineman.brokers.cluster_clock import ClusterClock
 from lineman.brokers.heard_senders import HeardSenders
 from lineman.brokers.sequences import Freshness, SentLog
 from lineman.brokers.signing import Signer
+from lineman.gateway.cluster.refused_strangers import Refused, RefusedStrangers
 from lineman.gateway.wire import names
 from lineman.gateway.wire.messages import Order
 from lineman.gateway.wire.node_messages import (
@@ -46,6 +47,7 @@ class NodeChannel:
     Attributes:
         clock: the time that the nodes share.
         may_hear: whether all nodes that have subscribed to a topic know messages of this kind.
+        tell_time: called with a process whose clock may be behind; to be answered with any message.
         sent: the numbers and topics of what was sent.
         heard: the numbers that were heard, by sender.
         run: counts the connections to the broker.
@@ -68,10 +70,12 @@ class NodeChannel:
         self.clock = clock or ClusterClock(self._loop.time)
         self._log = LogLimit(logger)
         self.may_hear: Callable[[str, Numbered], bool] = lambda topic, message: True
+        self.tell_time: Callable[[str], None] = lambda sender: None
         self.sent = SentLog()
         self._senders: HeardSenders[str] = HeardSenders(
-            self.clock, self._note_replayed, self._note_late
+            self.clock, self._note_stranger, self._note_late
         )
+        self._strangers = RefusedStrangers()
         self.heard = self._senders.by_sender
         self.run = 0
         self.refused = self.replayed = self.late = 0
@@ -118,7 +122,15 @@ class NodeChannel:
         sender = message.origin
         if isinstance(message, NodeLeaves) and message.teller:
             sender = message.teller
-        return message if self._is_fresh(message, sender) else None
+        if self._is_fresh(message, sender):
+            return message
+        if sender not in self.heard and not isinstance(message, UNREPORTED):
+            self._strangers.note(sender, message.number, topic)
+        return None
+
+    def take_refused(self) -> list[Refused]:
+        """What was refused of processes that are heard now, because their clocks were behind."""
+        return self._strangers.take_heard(self.heard)
 
     def trouble(self) -> str:
         """Why this node may not understand others, as text; empty if it does."""
@@ -146,7 +158,16 @@ class NodeChannel:
         kind = "repeated broker messages"
         self._log.log(logging.WARNING, kind, "a message of %s is refused: %s", sender, why)
 
+    def _note_stranger(self, sender: str, why: str) -> None:
+        if sender == self._node:
+            return  # this clock was behind when it sent it
+        self._note_replayed(sender, why)
+        if self._strangers.wants_answer(sender, self._loop.time()):
+            self.tell_time(sender)
+
     def _note_late(self, sender: str, age: float) -> None:
+        if sender == self._node:
+            return  # it came back from the broker, and is for the others
         self.late += 1
         text = "a message of %s came %.1f s late and is not delivered: newer ones came before it"
         self._log.log(logging.WARNING, "late broker messages", text, sender, age)
