@@ -145,7 +145,19 @@ class CountedService:
         self._published = {f"g{number}": [] for number in range(5)}
         await self.all_in()
         await asyncio.sleep(SUBSCRIBED)
+        await self._give_places()
         self._before = await self.figures()
+
+    async def _give_places(self) -> None:
+        """One message for each group: without a place nobody can ask for what is missing."""
+        for client in self.clients[: 2 * len(self._published)]:
+            client.say("publish", next(iter(client.members)), f"{client.uid}:{next(self._numbers)}")
+        members = [member for client in self.clients for member in client.members.values()]
+        async with asyncio.timeout(SETTLED):
+            while not all(member.epoch for member in members):
+                await asyncio.sleep(0.05)
+        for client in self.clients:
+            client.forget()
 
     async def _connect(self, node: CountedNode) -> None:
         """Tells a machine its broker, by a relay where it has no network of its own."""

@@ -24,13 +24,15 @@ class Member:
     Attributes:
         had: the messages that it has, in the order in which it got them.
         told: how often it was told that messages may be missing.
+        told_upto: the offset up to which the last page without all messages has said so.
+        disorder: messages behind newer ones, none of which it had or was told to miss.
     """
 
     def __init__(self) -> None:
         self.epoch = ""
         self.offset = 0
         self.had: dict[str, None] = {}
-        self.told = 0
+        self.told = self.told_upto = 0
         self.disorder = 0
         self.asks = False
 
@@ -39,7 +41,8 @@ class Member:
         if not self.epoch:
             self.epoch, self.offset = epoch, offset - 1
         if epoch == self.epoch and offset <= self.offset:
-            self.disorder += data not in self.had
+            # Where topics have connections of their own, a page may overtake what it is about.
+            self.disorder += data not in self.had and offset > self.told_upto
             return False
         if self.asks or epoch != self.epoch or offset != self.offset + 1:
             return True  # the page has it
@@ -54,6 +57,9 @@ class Member:
             return
         if not page["is_complete"]:
             self.told += 1
+            self.told_upto = page["offset"]
+        elif page["epoch"] != self.epoch:
+            self.told_upto = 0
         self.epoch, self.offset = page["epoch"], page["offset"]
         self.had.update(dict.fromkeys(page["missed"]))
 
