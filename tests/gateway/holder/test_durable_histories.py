@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+import redis
 
 from gateway.memory_history import Kept, run
 from kit.brokers import nats_server, redis_server, running
@@ -21,10 +22,12 @@ from lineman.brokers.history_store import StoreLimits
 from lineman.gateway.holder import durable_histories
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.routing_options import RoutingOptions
+from lineman.gateway.push.push_endpoint import HttpPush
 from lineman.gateway.push.pushing import AsyncGatewayClient
 from lineman.gateway.wire.history_page import KeptMessage
 from lineman.gateway.wire.messages import Deliver, PublishToGroup
 from lineman.gateway.wire.node_messages import GapKind, GapSeen
+from lineman.protocols.http.requests import Headers, Request
 
 SECRET = "a secret of the tests"
 
@@ -75,6 +78,38 @@ def test_what_the_store_does_not_take_is_not_sent_either_and_is_counted(
 
     run(test)
     assert "neither kept nor sent" in caplog.text
+
+
+def test_who_waits_for_a_message_to_be_kept_learns_whether_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(kept: Kept) -> None:
+        await kept.histories.keep("a", "1")
+        assert [each.data for each in kept.delivered] == ["1"]
+        kept.store.error = OSError("connection refused")
+        with pytest.raises(NotReachedError, match=r"neither kept nor sent.*nothing listens there"):
+            await kept.histories.keep("a", "2")
+        kept.store.error = None
+        monkeypatch.setattr(durable_histories, "MAX_WAITING", 0)
+        with pytest.raises(NotReachedError, match="too many wait"):
+            await kept.histories.keep("a", "3")
+        monkeypatch.undo()
+        await kept.histories.keep("a", b"4")
+        assert [each.data for each in kept.delivered] == ["1", b"4"]
+        kept.store.may_go_on.clear()
+        monkeypatch.setattr(durable_histories, "LAST", 0.01)
+        calls = kept.store.calls
+        taken = asyncio.ensure_future(kept.histories.keep("a", "5"))
+        await until(lambda: kept.store.calls > calls)
+        waits = asyncio.ensure_future(kept.histories.keep("a", "6"))
+        await asyncio.sleep(0)
+        await kept.histories.stop()
+        for late in (taken, waits):
+            with pytest.raises(NotReachedError, match="the process has ended before"):
+                await late
+        kept.store.may_go_on.set()
+
+    run(test)
 
 
 def test_a_store_that_works_again_is_noticed_without_a_message(
@@ -343,6 +378,39 @@ def test_without_the_broker_no_page_is_given_and_a_status_says_why(
         )
         troubles = [text for node in nodes for text in node.troubles()]
         assert any("durable histories are not kept" in text for text in troubles)
+
+
+def test_a_push_over_http_that_is_to_be_kept_tells_the_truth_while_redis_is_full_or_stopped(
+    system: System, tmp_path: Path
+) -> None:
+    def push(message: str) -> int:
+        body = {"group": groups, "message": message, "keep": True}
+        headers = Headers([("Authorization", f"Bearer {SECRET}")])
+        asked = Request("POST", "/push", "1.1", headers, json.dumps(body).encode())
+        return int(system.ask(HttpPush(api, SECRET)(asked)).status)
+
+    def limit(memory: int) -> None:
+        with redis.Redis(port=server.port) as client:
+            client.config_set("maxmemory", memory)
+
+    server = redis_server(tmp_path)
+    with running(server):
+        add_nodes(system, f"redis://127.0.0.1:{server.port}", "pushed")
+        here = system.nodes[0].routing
+        homes = {here._home_of(f"g{number}"): f"g{number}" for number in range(99)}
+        groups = list(homes.values())  # each node is the home of one
+        assert len(groups) == 2
+        api = system.add_business()
+        assert push("kept") == 202
+        limit(1)
+        assert push("refused") == 503
+        limit(0)
+        assert push("kept again") == 202
+        for group in groups:
+            page = system.ask(api.get_history(group))
+            assert [kept.data for kept in page.missed] == ["kept", "kept again"]
+        server.stop()
+        assert push("nobody gets it") == 503
 
 
 def test_a_page_that_cannot_be_read_says_so_and_not_that_nothing_is_kept(

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from lineman.errors import ConfigError
+from lineman.errors import ConfigError, NotReachedError, RefusedError
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.push_endpoint import HttpPush
+from lineman.gateway.wire.kept_data import decode_kept
 from lineman.gateway.wire.messages import Order, PublishToGroup, Send
 from lineman.protocols.http.requests import Headers, Request
 
@@ -22,6 +23,14 @@ class Taker(Api):
         self._is_whole = is_whole
 
     async def _ask(self, what: str, *about: str) -> Any:
+        if what == "keep":
+            group, data = about
+            if group == "full":
+                raise NotReachedError("the store is full", "wait")
+            if group == "none":
+                raise RefusedError("no history is kept", "give history=")
+            self.orders.append(PublishToGroup(decode_kept(data), group))
+            return None
         assert (what, about) == ("is_broker_connected", ())
         return self._is_whole
 
@@ -59,6 +68,18 @@ def push(
 )  # fmt: skip
 def test_a_request_becomes_an_order(body: dict[str, Any], order: Order) -> None:
     assert push(body) == (202, "", [order])
+
+
+def test_what_is_not_kept_is_not_sent_to_the_others_either_and_the_answer_says_so() -> None:
+    to = {"uid": 1, "message": "hi", "keep": True}
+    status, why, orders = push({**to, "group": "full"})
+    assert (status, orders) == (503, [])
+    assert "the store is full" in why
+    status, why, orders = push({**to, "group": ["a", "full"]})
+    assert (status, orders) == (503, [PublishToGroup("hi", "a")])
+    assert "1 of 2 groups" in why
+    assert push({**to, "group": "none"})[::2] == (400, [])
+    assert push({**to, "group": "a"})[2] == [PublishToGroup("hi", "a"), Send("hi", uids=("1",))]
 
 
 def test_while_the_broker_is_away_nobody_gets_it_and_the_answer_says_so() -> None:

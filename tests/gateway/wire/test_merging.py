@@ -10,7 +10,7 @@ import pytest
 
 from lineman.gateway.holder import questions
 from lineman.gateway.push.api import Api
-from lineman.gateway.wire.merging import QUESTION_KINDS
+from lineman.gateway.wire.merging import KEEP, QUESTION_KINDS
 
 
 @pytest.mark.parametrize(
@@ -57,5 +57,5 @@ def test_every_question_that_can_be_asked_is_known_to_who_answers_and_who_adds_u
         and node.func.attr == "_ask"
         and isinstance(node.args[0], ast.Constant)
     }
-    of_nodes = {"is_uid_held"}  # which only nodes ask each other
-    assert asked | of_nodes == set(QUESTION_KINDS) == set(questions._ANSWERS) | of_nodes
+    others = {"is_uid_held", KEEP}  # of nodes to each other, and of `POST /push`
+    assert asked | others == set(QUESTION_KINDS) == set(questions._ANSWERS) | others

@@ -210,6 +210,10 @@ class NodeQuestions:
         except UsageError as error:  # the asker may run a newer version
             self._say(asked.origin, LinkAnswer(asked.ask.number, error=str(error)))
             return
+        except NotReachedError as error:
+            answer = LinkAnswer(asked.ask.number, error=error.seen, is_unanswered=True)
+            self._say(asked.origin, answer)
+            return
         if inspect.isawaitable(value):
             task = self._loop.create_task(self._await_answer(asked, value))
             self._answering.add(task)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from lineman.base.cancellation import is_cancelled_itself
 from lineman.base.loglimit import LogLimit
@@ -36,6 +36,25 @@ RETRY = 5.0
 LAST = 5.0
 
 TEXT, BINARY = b"t", b"b"
+
+
+class _Waiting(NamedTuple):
+    """A message that waits to be kept.
+
+    Attributes:
+        data: the message.
+        sealed: the same, signed.
+        kept: gets why it is not kept, empty if it is; None if nobody wants to know.
+    """
+
+    data: str | bytes
+    sealed: bytes
+    kept: asyncio.Future[str] | None
+
+    def settle(self, why: str = "") -> None:
+        """Tells whether it is kept, by why it is not."""
+        if self.kept is not None and not self.kept.done():
+            self.kept.set_result(why)
 
 
 class DurableHistories:
@@ -68,7 +87,7 @@ class DurableHistories:
         self.lost = self.taken = self.settled = 0
         self.trouble = ""
         self._epochs: OrderedDict[str, str] = OrderedDict()
-        self._waiting: deque[tuple[str, str | bytes, bytes]] = deque()
+        self._waiting: deque[tuple[str, _Waiting]] = deque()
         self._waiting_bytes = 0
         self._has_work = asyncio.Event()
         self._is_in_doubt = asyncio.Event()  # whether the store works
@@ -87,7 +106,7 @@ class DurableHistories:
         try:
             await asyncio.wait_for(self._is_idle.wait(), LAST)
         except TimeoutError:
-            self._lose(len(self._waiting), "the process has ended before")
+            self._lose([one for _, one in self._waiting], "the process has ended before")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -131,24 +150,44 @@ class DurableHistories:
 
     def publish(self, group: str, data: Any) -> None:
         """Keeps a message of a group whose home is this node, and delivers it to all members."""
+        self._take(group, data, None)
+
+    async def keep(self, group: str, data: Any) -> None:
+        """The same; it returns when the message is kept.
+
+        Raises:
+            NotReachedError: it is neither kept nor delivered.
+        """
+        kept: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._take(group, data, kept)
+        if why := await kept:
+            raise NotReachedError(
+                f"the message for {group!r} was neither kept nor sent: {self._store.shown}: {why}",
+                "send it again later",
+            )
+
+    def _take(self, group: str, data: Any, kept: asyncio.Future[str] | None) -> None:
         is_text = isinstance(data, str)
         content = (TEXT + data.encode()) if is_text else (BINARY + bytes(data))
         sealed = self._signer.sign(_topic(group), content)
         size = self._waiting_bytes + len(sealed)
+        waiting = _Waiting(data, sealed, kept)
         if len(self._waiting) >= MAX_WAITING or size > MAX_WAITING_BYTES:
-            self._lose(1, "too many wait, the store is too slow")
+            self._lose([waiting], "too many wait, the store is too slow")
             return
-        self._waiting.append((group, data, sealed))
+        self._waiting.append((group, waiting))
         self.taken += 1
         self._waiting_bytes = size
         self._is_idle.clear()
         self._has_work.set()
 
-    def _lose(self, count: int, why: str) -> None:
-        if count:
-            self.lost += count
+    def _lose(self, its: Sequence[_Waiting], why: str) -> None:
+        if its:
+            self.lost += len(its)
             text = "%d messages of groups with durable histories were neither kept nor sent: %s"
-            self._log.log(logging.ERROR, "messages that were not kept", text, count, why)
+            self._log.log(logging.ERROR, "messages that were not kept", text, len(its), why)
+        for one in its:
+            one.settle(why)
 
     async def _work(self) -> None:
         while True:
@@ -159,34 +198,33 @@ class DurableHistories:
             self._is_idle.set()
 
     async def _keep_some(self) -> None:
-        groups: dict[str, list[tuple[str | bytes, bytes]]] = {}
+        groups: dict[str, list[_Waiting]] = {}
         for _ in range(min(AT_ONCE, len(self._waiting))):
-            group, data, sealed = self._waiting.popleft()
-            self._waiting_bytes -= len(sealed)
-            groups.setdefault(group, []).append((data, sealed))
+            group, one = self._waiting.popleft()
+            self._waiting_bytes -= len(one.sealed)
+            groups.setdefault(group, []).append(one)
         limit = asyncio.Semaphore(GROUPS_AT_ONCE)
         await asyncio.gather(*(self._keep(group, its, limit) for group, its in groups.items()))
         self.settled += sum(map(len, groups.values()))
 
-    async def _keep(
-        self, group: str, its: list[tuple[str | bytes, bytes]], limit: asyncio.Semaphore
-    ) -> None:
+    async def _keep(self, group: str, its: list[_Waiting], limit: asyncio.Semaphore) -> None:
         try:
             async with limit:
-                places = await self._store.append(group, [sealed for _, sealed in its])
+                places = await self._store.append(group, [one.sealed for one in its])
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and is_cancelled_itself():
-                self._lose(len(its), "the process has ended before the store had taken them")
+                self._lose(its, "the process has ended before the store had taken them")
                 raise
-            self._lose(len(its), self._note_trouble(error))  # the library may cancel what it awaits
+            self._lose(its, self._note_trouble(error))  # the library may cancel what it awaits
             return
         self._note_success()
-        for (data, _), (epoch, offset) in zip(its, places, strict=True):
+        for one, (epoch, offset) in zip(its, places, strict=True):
             self._note_epoch(group, epoch)
             try:
-                self._calls.deliver(Deliver(data, group, epoch, offset))
+                self._calls.deliver(Deliver(one.data, group, epoch, offset))
             except Exception as error:  # of the program's `history_frame`
                 self._log.exception(error, "a message with a place could not be delivered")
+            one.settle()
 
     def _note_epoch(self, group: str, epoch: str) -> None:
         before = self._epochs.pop(group, epoch)

@@ -60,6 +60,13 @@ class KeepsHistories(Protocol):
     def publish(self, group: str, data: Any) -> None:
         """Keeps a message of a group whose home is this node, and delivers it to all members."""
 
+    async def keep(self, group: str, data: Any) -> None:
+        """The same; it returns when the message is kept.
+
+        Raises:
+            NotReachedError: it is neither kept nor delivered.
+        """
+
     def on_nodes(self, nodes: list[str]) -> None:
         """Other nodes have come or gone."""
 
@@ -103,6 +110,10 @@ class HomeHistories:
     def publish(self, group: str, data: Any) -> None:
         """Keeps a message of a group whose home is this node, and delivers it to all members."""
         self._deliver(self.kept.add(group, data))
+
+    async def keep(self, group: str, data: Any) -> None:
+        """The same; it is kept at once."""
+        self.publish(group, data)
 
     def on_nodes(self, nodes: list[str]) -> None:
         """Forgets the groups whose home is elsewhere now: they continue there."""

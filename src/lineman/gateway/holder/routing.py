@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import astuple
 from typing import Any
 
 from lineman.brokers.signing import Signer
-from lineman.errors import ConfigError, UsageError
+from lineman.errors import ConfigError, NotReachedError, UsageError
 from lineman.gateway.cluster.cluster import MEETING, Cluster, ClusterCalls
 from lineman.gateway.cluster.node_questions import Gathered
 from lineman.gateway.cluster.presence import homes_of
@@ -23,7 +23,8 @@ from lineman.gateway.holder.questions import answer_of
 from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.holder.user_presence import ASKED_OF_HOME, UserPresence
 from lineman.gateway.wire import names
-from lineman.gateway.wire.merging import BROKER_STATE, QUESTION_KINDS
+from lineman.gateway.wire.kept_data import decode_kept
+from lineman.gateway.wire.merging import BROKER_STATE, KEEP, QUESTION_KINDS
 from lineman.gateway.wire.messages import Deliver, LinkQuestion, Order, PublishToGroup, Send
 from lineman.gateway.wire.node_messages import AskHeldUids, GapSeen, HandOver
 from lineman.gateway.wire.versions import REMEDY
@@ -32,6 +33,7 @@ logger = logging.getLogger("lineman")
 
 # A node that has just started looks so often whether another one has answered.
 SETTLE_STEP = 0.02
+NO_HISTORY = "no history is kept; give the Gateway history=HistoryOptions(…)"
 
 
 def _tell_nobody(uid: str, is_online: bool) -> None:
@@ -352,7 +354,7 @@ class Routing:
 
     def _publish(self, order: PublishToGroup, origin: str = "") -> None:
         if self._keeper is None:
-            raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
+            raise UsageError(NO_HISTORY)
         if self.cluster is not None:
             self.cluster.notice_pause()
         home = self._home_of(order.group)
@@ -360,6 +362,17 @@ class Routing:
             self._keeper.publish(order.group, order.data)
         elif self.cluster is not None:
             self.cluster.relay_to([names.node_topic(home)], order)
+
+    def _keep_here(self, asked: LinkQuestion) -> Awaitable[None]:
+        """Does what `_publish` does at the home of a group; it returns when the message is kept."""
+        if self._keeper is None:
+            raise UsageError(NO_HISTORY)
+        if self._is_leaving:
+            raise NotReachedError("this gateway process is ending", "send it again")
+        group, data = asked.names
+        if self.cluster is not None:
+            self.cluster.notice_pause()
+        return self._keeper.keep(group, decode_kept(data))
 
     # Questions.
 
@@ -372,6 +385,9 @@ class Routing:
         """
         if asked.what == BROKER_STATE:
             return Gathered(self.cluster is None or self.cluster.broker.is_connected)
+        if asked.what == KEEP and (self._is_leaving or self._home_of(asked.names[0]) == self._node):
+            await self._keep_here(asked)
+            return Gathered(None)
         if asked.what == "history" and self.durable is not None:
             gathered = Gathered(await self._ask_store(self.durable, asked))
         elif self.cluster is None:
@@ -401,6 +417,8 @@ class Routing:
         """The answer for the clients here, or what is awaited for it."""
         if asked.what == "history" and self.durable is not None:
             return self._ask_store(self.durable, asked)
+        if asked.what == KEEP:
+            return self._keep_here(asked)
         if self._interest_is_due:
             self._tell_interest()
         if asked.what == ASKED_OF_HOME and self._users is not None:

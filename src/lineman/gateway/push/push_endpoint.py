@@ -13,9 +13,10 @@ import hmac
 import json
 from typing import Any
 
-from lineman.errors import ConfigError, LinemanError, NotReachedError, UsageError
+from lineman.errors import ConfigError, LinemanError, NotReachedError, RefusedError, UsageError
 from lineman.gateway.push import recipients
 from lineman.gateway.push.api import Api
+from lineman.gateway.push.keeping import keep_all
 from lineman.gateway.push.recipients import recipients_of
 from lineman.protocols.http.requests import Request
 from lineman.protocols.http.responses import Response
@@ -44,8 +45,9 @@ class HttpPush:
     async def __call__(self, request: Request) -> Response:
         """The answer to one request.
 
-        202 if the message is on its way to all; 503 if it was sent to nobody, since a gateway
-        process, or the broker to the others, is not reached.
+        202 if the message is on its way to all, and kept where it was to be kept. 503 if it was
+        sent to nobody, since a gateway process, the broker to the others, or what keeps histories
+        is not reached; or to some groups, which the answer counts.
         """
         given = (request.headers.get("Authorization") or "").encode("latin-1", "replace")
         if not hmac.compare_digest(given, self._authorization):
@@ -56,7 +58,7 @@ class HttpPush:
             return _answer(405, "POST it", {"Allow": "POST"})
         try:
             await self._push(_parse(request.body))
-        except UsageError as error:
+        except (UsageError, RefusedError) as error:
             return _answer(400, str(error))
         except LinemanError as error:
             return _answer(503, str(error))
@@ -70,7 +72,9 @@ class HttpPush:
                 "the broker is not reached, so the message would not reach every gateway process",
                 "send it again later",
             )
-        found.send(self._gateway, message)
+        if found.kept_groups:
+            await keep_all(self._gateway, found.kept_groups, message)
+        found.without_kept().send(self._gateway, message)
 
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}

@@ -6,7 +6,7 @@ All recipients are checked before the message is sent to any of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lineman.errors import UsageError
@@ -33,6 +33,10 @@ class Recipients:
     kept_groups: tuple[str, ...]
     clients: tuple[str, ...]
     exclude: tuple[str, ...]
+
+    def without_kept(self) -> Recipients:
+        """The same without the groups in whose history the message is kept."""
+        return replace(self, kept_groups=())
 
     def send(self, api: OrderApi, message: str | bytes) -> None:
         """Sends a message to them.

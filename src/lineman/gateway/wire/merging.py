@@ -8,6 +8,8 @@ from typing import Any
 
 # The question whether other nodes are reached; each node answers it for itself.
 BROKER_STATE = "is_broker_connected"
+# The order to keep a message, as a question: its answer comes when the message is kept.
+KEEP = "keep"
 # Stands among the missing nodes of an answer if the broker to the others is not reached.
 BROKER = "broker"
 
@@ -149,6 +151,7 @@ QUESTION_KINDS: dict[str, QuestionKind] = {
     "all_uid_counts_by_group": QuestionKind(dict, _tallied_by_name, _counted_by_name),
     "is_uid_held": QuestionKind(_none, _first, is_for_home=True),
     "history": QuestionKind(_none, _history, is_for_home=True),
+    KEEP: QuestionKind(_none, _first, is_for_home=True),
     "all_groups": QuestionKind(set, _united, list),
     "all_clients_by_group": QuestionKind(dict, _joined_by_name),
     "all_client_counts_by_group": QuestionKind(dict, _added_by_name),
