@@ -13,9 +13,12 @@ from kit.device import Device
 from kit.waiting import DEADLINE
 from lineman import Worker
 from lineman.base.address import parse
+from lineman.brokers.choice import broker_maker, history_store
 from lineman.brokers.embedded import Embedded, Hub
+from lineman.brokers.history_store import StoreLimits
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.holder.client_deadlines import GuardOptions
+from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.node import Node
 from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.links.framing import LENGTH, WireFormat
@@ -23,6 +26,7 @@ from lineman.links.records import DONE, HEAD, HEAD_SIZE, RECORD, TEXT
 from lineman.testing.client import RawClient
 
 T = TypeVar("T")
+DURABLE_SECRET = "a secret of the tests"
 
 
 class Said(NamedTuple):
@@ -208,6 +212,24 @@ def add_two_nodes(system: System, hub: str, **options: Any) -> None:
     routing = RoutingOptions(lambda subscriber: Embedded(hub, subscriber), **options)
     for _ in range(2):
         system.add_node("on_message", routing=routing)
+    for node in system.nodes:
+        cluster = node.routing.cluster
+        assert cluster is not None
+        system.wait_until(lambda cluster=cluster: len(cluster.nodes) == 2, "they see each other")
+
+
+def add_durable_nodes(system: System, url: str, name: str) -> None:
+    """Two nodes of a service whose histories the broker keeps, which see each other."""
+    limits = StoreLimits(100, 300.0, 1 << 20)
+    routing = RoutingOptions(
+        broker_maker(url, name),
+        DURABLE_SECRET,
+        HistoryOptions(durable=True),
+        service=name,
+        make_store=lambda: history_store(url, name, limits),
+    )
+    for _ in range(2):
+        system.add_node("on_message", "on_history_gap", routing=routing)
     for node in system.nodes:
         cluster = node.routing.cluster
         assert cluster is not None

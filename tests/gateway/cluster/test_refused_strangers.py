@@ -6,7 +6,7 @@ from lineman.gateway.cluster.refused_strangers import (
     ANSWER_AGAIN,
     MESSAGES,
     STRANGERS,
-    Refused,
+    RefusedMessages,
     RefusedStrangers,
 )
 
@@ -27,10 +27,10 @@ def test_what_was_refused_is_given_out_once_when_its_process_is_heard() -> None:
         strangers.note(sender, 1, "uid:7")
         strangers.note(sender, 1, "uid:8")  # one order on two topics
     assert strangers.take_heard({"c"}) == []
-    assert strangers.take_heard({"a"}) == [Refused("a", {1: "uid:7"}, 0)]
+    assert strangers.take_heard({"a"}) == [RefusedMessages("a", {1: "uid:7"}, 0)]
     assert strangers.take_heard({"a"}) == []
     strangers.note("a", 2, "uid:7")  # it is no stranger any more
-    assert strangers.take_heard({"a", "b"}) == [Refused("b", {1: "uid:7"}, 0)]
+    assert strangers.take_heard({"a", "b"}) == [RefusedMessages("b", {1: "uid:7"}, 0)]
 
 
 def test_repeated_recordings_do_not_fill_the_memory() -> None:

@@ -10,26 +10,18 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
-import redis
 
 from gateway.memory_history import Kept, run
 from kit.brokers import nats_server, redis_server, running
-from kit.gateway import System
+from kit.gateway import DURABLE_SECRET as SECRET
+from kit.gateway import System, add_durable_nodes
 from kit.waiting import until
 from lineman import Client, NotReachedError
-from lineman.brokers.choice import broker_maker, history_store
-from lineman.brokers.history_store import StoreLimits
 from lineman.gateway.holder import durable_histories
-from lineman.gateway.holder.history import HistoryOptions
-from lineman.gateway.holder.routing_options import RoutingOptions
-from lineman.gateway.push.push_endpoint import HttpPush
 from lineman.gateway.push.pushing import AsyncGatewayClient
 from lineman.gateway.wire.history_page import KeptMessage
 from lineman.gateway.wire.messages import Deliver, PublishToGroup
 from lineman.gateway.wire.node_messages import GapKind, GapSeen
-from lineman.protocols.http.requests import Headers, Request
-
-SECRET = "a secret of the tests"
 
 
 def test_a_message_is_delivered_when_it_has_its_place_in_the_order_of_its_group() -> None:
@@ -274,24 +266,6 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield f"{kind}://127.0.0.1:{server.port}"
 
 
-def add_nodes(system: System, url: str, name: str) -> None:
-    """Two nodes of a service with durable histories, which see each other."""
-    limits = StoreLimits(100, 300.0, 1 << 20)
-    routing = RoutingOptions(
-        broker_maker(url, name),
-        SECRET,
-        HistoryOptions(durable=True),
-        service=name,
-        make_store=lambda: history_store(url, name, limits),
-    )
-    for _ in range(2):
-        system.add_node("on_message", "on_history_gap", routing=routing)
-    for node in system.nodes:
-        cluster = node.routing.cluster
-        assert cluster is not None
-        system.wait_until(lambda cluster=cluster: len(cluster.nodes) == 2, "they see each other")
-
-
 def join(client: Client, message: str) -> None:
     client.join(message)
     client.send("in")
@@ -301,7 +275,7 @@ def test_members_everywhere_get_one_numbering_and_any_node_and_program_the_page(
     system: System, url: str
 ) -> None:
     name = "everywhere"
-    add_nodes(system, url, name)
+    add_durable_nodes(system, url, name)
     api = system.add_business(on_message=join)
     members = [system.connect(node=node) for node in range(2)]
     for member in members:
@@ -346,7 +320,7 @@ def test_nodes_that_are_all_replaced_find_the_same_epoch(url: str, tmp_path: Pat
         directory = tmp_path / str(number)
         directory.mkdir()
         with System(directory) as system:
-            add_nodes(system, url, "replaced")
+            add_durable_nodes(system, url, "replaced")
             api = system.add_business()
             system.call(api.publish_to_group, "room", f"m{number}")
             while (page := system.ask(api.get_history("room", epoch, number))).offset <= number:
@@ -362,7 +336,7 @@ def test_without_the_broker_no_page_is_given_and_a_status_says_why(
 ) -> None:
     server = redis_server(tmp_path)
     with running(server):
-        add_nodes(system, f"redis://127.0.0.1:{server.port}", "away")
+        add_durable_nodes(system, f"redis://127.0.0.1:{server.port}", "away")
         api = system.add_business()
         system.call(api.publish_to_group, "room", "kept")
         while system.ask(api.get_history("room")).offset < 1:
@@ -378,39 +352,6 @@ def test_without_the_broker_no_page_is_given_and_a_status_says_why(
         )
         troubles = [text for node in nodes for text in node.troubles()]
         assert any("durable histories are not kept" in text for text in troubles)
-
-
-def test_a_push_over_http_that_is_to_be_kept_tells_the_truth_while_redis_is_full_or_stopped(
-    system: System, tmp_path: Path
-) -> None:
-    def push(message: str) -> int:
-        body = {"group": groups, "message": message, "keep": True}
-        headers = Headers([("Authorization", f"Bearer {SECRET}")])
-        asked = Request("POST", "/push", "1.1", headers, json.dumps(body).encode())
-        return int(system.ask(HttpPush(api, SECRET)(asked)).status)
-
-    def limit(memory: int) -> None:
-        with redis.Redis(port=server.port) as client:
-            client.config_set("maxmemory", memory)
-
-    server = redis_server(tmp_path)
-    with running(server):
-        add_nodes(system, f"redis://127.0.0.1:{server.port}", "pushed")
-        here = system.nodes[0].routing
-        homes = {here._home_of(f"g{number}"): f"g{number}" for number in range(99)}
-        groups = list(homes.values())  # each node is the home of one
-        assert len(groups) == 2
-        api = system.add_business()
-        assert push("kept") == 202
-        limit(1)
-        assert push("refused") == 503
-        limit(0)
-        assert push("kept again") == 202
-        for group in groups:
-            page = system.ask(api.get_history(group))
-            assert [kept.data for kept in page.missed] == ["kept", "kept again"]
-        server.stop()
-        assert push("nobody gets it") == 503
 
 
 def test_a_page_that_cannot_be_read_says_so_and_not_that_nothing_is_kept(

@@ -12,7 +12,7 @@ from lineman.brokers.cluster_clock import ClusterClock
 from lineman.brokers.heard_senders import HeardSenders
 from lineman.brokers.sequences import Freshness, SentLog
 from lineman.brokers.signing import Signer
-from lineman.gateway.cluster.refused_strangers import Refused, RefusedStrangers
+from lineman.gateway.cluster.refused_strangers import RefusedMessages, RefusedStrangers
 from lineman.gateway.wire import names
 from lineman.gateway.wire.messages import Order
 from lineman.gateway.wire.node_messages import (
@@ -128,7 +128,7 @@ class NodeChannel:
             self._strangers.note(sender, message.number, topic)
         return None
 
-    def take_refused(self) -> list[Refused]:
+    def take_refused(self) -> list[RefusedMessages]:
         """What was refused of processes that are heard now, because their clocks were behind."""
         return self._strangers.take_heard(self.heard)
 

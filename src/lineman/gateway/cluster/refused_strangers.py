@@ -19,7 +19,7 @@ MESSAGES = 2_000
 ANSWER_AGAIN = 0.2
 
 
-class Refused(NamedTuple):
+class RefusedMessages(NamedTuple):
     """What was refused of a process that is heard now.
 
     Attributes:
@@ -73,8 +73,8 @@ class RefusedStrangers:
         else:
             stranger.more += 1
 
-    def take_heard(self, heard: Container[str]) -> list[Refused]:
+    def take_heard(self, heard: Container[str]) -> list[RefusedMessages]:
         """What was refused of the processes that are heard now; each time only once."""
         found = [sender for sender in self._strangers if sender in heard]
         taken = ((sender, self._strangers.pop(sender)) for sender in found)
-        return [Refused(sender, one.topics, one.more) for sender, one in taken]
+        return [RefusedMessages(sender, one.topics, one.more) for sender, one in taken]
