@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +90,21 @@ def test_a_root_path_without_more_is_none(serve_app: Serve) -> None:
     app = Told(hello)
     serve_app(app, root_path="/").connect().request("/a")
     assert (app.scopes[0]["root_path"], app.scopes[0]["path"]) == ("", "/a")
+
+
+def test_an_application_that_blocks_the_loop_is_named_with_its_line_and_the_seconds(
+    serve_app: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        began = time.monotonic()
+        while not service._standing.since(service._ticked_at) or time.monotonic() < began + 1.5:
+            time.sleep(0.05)
+        await hello(scope, receive, send)
+
+    site = serve_app(Told(slow))
+    service: Any = site.worker.service
+    assert site.connect().request("/").text == "hello"
+    wait_until(lambda: "the event loop stood still for " in caplog.text, "it is told")
+    told = r"still for \d+\.\d s: \S+\.slow at \S+test_served_app.py:\d+ blocks; "
+    assert re.search(told, caplog.text)
+    assert "use async def with await, or asyncio.to_thread" in caplog.text

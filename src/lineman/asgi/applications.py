@@ -11,7 +11,6 @@ from lineman.asgi.lifespan import Lifespan
 from lineman.asgi.mounts import Mounted, by_path
 from lineman.asgi.served_app import ServedApp
 from lineman.errors import ConfigError
-from lineman.net.connection.callbacks import Callbacks
 from lineman.net.service import Service
 
 
@@ -31,7 +30,7 @@ class Applications:
                 (path, load(each), name_of(each)) for path, each in apps.items()
             )
         ]
-        self._callbacks: Callbacks | None = None
+        self._service: Service | None = None
         self.name = ", ".join(name_of(each) for each in apps.values())
 
     async def start(self) -> None:
@@ -53,15 +52,17 @@ class Applications:
     def serve(self, service: Service, root_path: str, takes_websockets: bool) -> None:
         """Has the connections of a service call them."""
         app, lifespan = by_path(self._mounted)
-        self._callbacks = service.callbacks
+        self._service = service
+        service.look_where_it_stands()
         service.callbacks.app = ServedApp(
             app, self.name, service, lifespan, root_path, takes_websockets
         )
 
     async def stop(self, timeout: float) -> None:
         """Runs their lifespans to the end; they answer no more."""
-        if self._callbacks is not None:
-            self._callbacks.app = None
+        if self._service is not None:
+            self._service.callbacks.app = None
+            self._service.look_no_more()
         for each in reversed(self._mounted):
             await each.lifespan.stop(timeout)
 

@@ -24,6 +24,7 @@ from lineman.net.listening.acceptor import Acceptor
 from lineman.net.listening.proxy_preamble import Preamble
 from lineman.net.loop import stillness
 from lineman.net.loop.lag import LagMeter
+from lineman.net.loop.standing_place import StandingPlace
 from lineman.net.loop.wheel import GRANULARITY
 from lineman.protocols.websocket import close as closing
 
@@ -53,6 +54,7 @@ class Service(ConnectionContext):
         self._ticked_at = 0.0
         self._busy_until = 0.0  # seconds of the processor at the last tick
         self._ticker: asyncio.TimerHandle | None = None
+        self._standing: StandingPlace | None = None
 
     def start(self) -> None:
         """Begins to serve; `listen` says from where clients come."""
@@ -80,13 +82,25 @@ class Service(ConnectionContext):
         if self._is_held:
             acceptor.hold()
 
+    def look_where_it_stands(self) -> None:
+        """Has the log name the line of the program that blocks the loop; costs a thread."""
+        self._standing = StandingPlace(lambda: self._ticked_at)
+        self._standing.start()
+
+    def look_no_more(self) -> None:
+        """Ends that thread."""
+        if self._standing is not None:
+            self._standing.stop()
+            self._standing = None
+
     def _tick(self) -> None:
         now, busy_until = time.monotonic(), time.process_time()
         elapsed = now - self._ticked_at
         late = elapsed - GRANULARITY
         if late > SLOW_LOOP:
             is_stop = stillness.was_stopped(self._ticked_at)
-            why = stillness.explain(late, busy_until - self._busy_until, is_stop)
+            place = "" if self._standing is None else self._standing.since(self._ticked_at)
+            why = stillness.explain(late, busy_until - self._busy_until, is_stop, place)
             kind = "stopped processes" if is_stop else "blocked event loops"
             self.log.log(logging.WARNING, kind, "%s", why)
             late = 0.0 if is_stop else late  # nobody's callback was slow

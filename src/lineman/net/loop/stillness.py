@@ -34,18 +34,19 @@ def was_stopped(since: float) -> bool:
     return _went_on_at >= since
 
 
-def explain(seconds: float, busy: float, is_stop: bool) -> str:
+def explain(seconds: float, busy: float, is_stop: bool, place: str = "") -> str:
     """What the log says of an event loop that stood still.
 
     Args:
         seconds: how long.
         busy: seconds of the processor that this process used meanwhile.
         is_stop: whether the process was stopped.
+        place: where the program's code was seen meanwhile; empty if that is not known.
     """
     if is_stop:
         return f"the process was stopped for {seconds:.1f} s, and goes on"
-    cause = "a callback blocks"
-    if busy < BUSY * seconds:
+    cause = f"{place} blocks" if place else "a callback blocks"
+    if not place and busy < BUSY * seconds:
         cause = "a callback blocks without computing, or the process was frozen"
     return (
         f"the event loop stood still for {seconds:.1f} s: {cause}; "
