@@ -10,7 +10,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-LANGUAGES = {".py": "python", ".html": "html", ".js": "javascript", ".json": "json", ".php": "php"}
+LANGUAGES = {
+    ".py": "python",
+    ".html": "html",
+    ".js": "javascript",
+    ".json": "json",
+    ".php": "php",
+    ".yaml": "yaml",
+}
 _ITEM = re.compile(
     r"^- \[(?P<title>[^\]]+)\]\(\.\./\.\./examples/(?P<name>[\w.]+)/?\)", re.MULTILINE
 )

@@ -25,6 +25,9 @@ SHOWN = {
     "rate-limits.md": ["rate_limits.py"],
     "uploads.md": ["photo_chat.py"],
     "background-jobs.md": ["background_tasks.py", "cron.py", "job_queue.py"],
+    "containers.md": [
+        f"container/{name}" for name in ("app.py", "Dockerfile", "compose.yaml", "kubernetes.yaml")
+    ],
 }
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
@@ -123,4 +126,4 @@ def test_a_guide_shows_the_programs_that_the_tests_run() -> None:
         text = (ROOT / "docs" / "howto" / page).read_text(encoding="utf-8")
         for name in names:
             program = (ROOT / "examples" / name).read_text(encoding="utf-8")
-            assert f"```python\n{program}```" in text, f"{page} shows another {name}"
+            assert f"\n{program}```" in text, f"{page} shows another {name}"

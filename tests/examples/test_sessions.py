@@ -17,7 +17,7 @@ from lineman.testing.certificates import TestCA
 from lineman_site import examples
 
 ROOT = Path(__file__).parents[2]
-PORTS = [8282, 8283, 8443, 5678, 7000, 9000, 5000, 5432, 6379]
+PORTS = [8282, 8283, 8443, 5678, 7000, 9000, 5000, 5432, 6379, 9100]
 NAMES = examples.listed(ROOT)
 SESSIONS = sorted((ROOT / "docs" / "examples").glob("*.txt"))
 
