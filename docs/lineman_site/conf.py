@@ -1,6 +1,9 @@
 """Sphinx's configuration for one language of the site."""
 
+import json
 import os
+from gettext import NullTranslations
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -40,12 +43,38 @@ html_search_language = {"zh_CN": "zh"}.get(language, "en")
 html_theme_options = {"navigation_with_keys": True}
 
 
+class _Words(NullTranslations):
+    """What the theme's pages say, where Sphinx has no translation."""
+
+    def gettext(self, message: str) -> str:
+        word = _language.words.get(message, message)
+        return word if isinstance(word, str) else message
+
+
+def _add_words(app: Sphinx) -> None:
+    app.translator.add_fallback(_Words())
+
+
+def _add_words_of_the_search(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """The search runs in the browser, and has its words there."""
+    if page == "search" and _language.words:
+        catalog = {"messages": _language.words, "locale": _language.code, "plural_expr": "0"}
+        app.add_js_file(None, body=f"Documentation.addTranslations({json.dumps(catalog)})")
+
+
 def setup(app: Sphinx) -> None:
     """What Sphinx has no setting for."""
     add_lexers(app)
+    app.connect("builder-inited", _add_words)
+    app.connect("html-page-context", _add_words_of_the_search)
     if html_search_language == "zh":
         # It splits Chinese words. Its cache would lie in /tmp, where any user may write it.
         import jieba
 
         jieba.setLogLevel("WARNING")
         jieba.dt.tmp_dir = str(app.doctreedir)
+        from lineman_site.chinese_search import ChineseSearch
+
+        app.add_search_language(ChineseSearch)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from os.path import relpath
 from pathlib import Path, PurePosixPath
 
-from lineman_site import addresses, examples, pictures, plots, translations
+from lineman_site import addresses, chinese_lines, examples, pictures, plots, translations
 from lineman_site.addresses import Address
-from lineman_site.languages import ENGLISH, LANGUAGES, TRANSLATED, Language
+from lineman_site.languages import CHINESE, ENGLISH, LANGUAGES, TRANSLATED, Language
 
 _ITEM = re.compile(r"^- .*?\]\((?P<path>[^)#\s]+)(?:#[^)]*)?\)", re.MULTILINE)
 
@@ -97,6 +97,8 @@ class Staging:
             if read.is_behind:
                 head.append(self._changed(here, LANGUAGES[here.language]))
         head += self._other_languages(here)
+        if here.language == CHINESE.code:
+            body = chinese_lines.join(body)
         body = pictures.insert(self.root, path, body)
         if str(path) == plots.PAGE:
             body = plots.insert(body)

@@ -6,12 +6,20 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from dataclasses import fields, is_dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 import lineman
+from e2e.support.browser import chromium, console_errors
+from kit.waiting import DEADLINE
 from lineman_site.languages import TRANSLATED
 from lineman_site.public_members import is_public
 
@@ -48,6 +56,43 @@ def test_every_language_has_its_own_search(site: Path) -> None:
     for home in (site, *(site / code for code in TRANSLATED)):
         assert (home / "searchindex.js").stat().st_size > 100
         assert "placeholder=" in (home / "index.html").read_text(encoding="utf-8")
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_the_search_finds_pages_in_every_language(site: Path, tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    searches = [
+        ("", "certificates", "howto/certificates.html"),
+        ("vi/", "chứng chỉ", "vi/howto/lets-encrypt.html"),
+        ("zh/", "证书", "zh/howto/lets-encrypt.html"),
+        ("zh/", "证书续期", "zh/howto/lets-encrypt.html"),
+        ("zh/", "nginx证书", "zh/howto/behind-nginx.html"),
+    ]
+    with chromium(tmp_path) as driver:
+        for language, query, page in searches:
+            home = f"http://127.0.0.1:{server.server_port}/"
+            driver.get(f"{home}{language}search.html?q={quote(query)}")
+            found = f"#search-results a[href^='{page.removeprefix(language)}']"
+            WebDriverWait(driver, DEADLINE).until(
+                lambda each, found=found: each.find_elements(By.CSS_SELECTOR, found),
+                f"{query} does not find {page}",
+            )
+            errors = [each for each in console_errors(driver) if each["source"] != "network"]
+            assert errors == []  # the network's is a missing icon
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_the_theme_speaks_the_language_of_the_page(site: Path, code: str) -> None:
+    page = (site / code / "howto" / "behind-nginx.html").read_text(encoding="utf-8")
+    assert re.findall("On this page|Next|Previous|Back to top", page) == []
+    assert f"{TRANSLATED[code].words['On this page']}" in page
 
 
 @pytest.mark.parametrize("name", [name for name in lineman.__all__ if name != "__version__"])
