@@ -18,9 +18,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from e2e.support.browser import chromium, console_errors
 from e2e.support.client import DOMAIN, tls, websocket
 from e2e.support.proxies import StartProxy
+from kit.browser import chromium, console_errors
 from kit.program import PortTaken, Program, free_ports
 from kit.waiting import DEADLINE
 from lineman.cli.commands.proxy import site_of

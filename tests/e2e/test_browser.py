@@ -12,8 +12,9 @@ import pytest
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome
 
-from e2e.support.browser import DemoPage, chromium, console_errors
+from e2e.support.demo_page import DemoPage
 from e2e.support.proxies import KINDS, StartProxy
+from kit.browser import chromium, console_errors
 from kit.program import Program
 from lineman.testing.certificates import TestCA
 

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from e2e.support.browser import chromium
+from kit.browser import chromium
 from kit.program import Program
 
 SERVICE = """

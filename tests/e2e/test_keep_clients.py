@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.support.wait import WebDriverWait
 
-from e2e.support.browser import chromium
+from kit.browser import chromium
 from kit.chat_app import CHAT
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE

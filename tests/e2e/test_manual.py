@@ -14,9 +14,9 @@ import pytest
 from selenium.webdriver import Chrome
 
 from e2e.support import raw
-from e2e.support.browser import chromium
 from e2e.support.manual import manual
 from e2e.support.service import TRUSTED, Service, service
+from kit.browser import chromium
 from lineman.base.finding import Finding, Level
 from lineman.doctor.checks import judge
 from lineman.doctor.facts import Question

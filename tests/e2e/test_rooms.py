@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from e2e.support.browser import chromium, console_errors
+from kit.browser import chromium, console_errors
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
 

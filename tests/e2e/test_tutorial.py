@@ -17,11 +17,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from e2e.support.browser import chromium, console_errors
 from e2e.support.client import Client, http_get, tls
 from e2e.support.proxies import binary_of
 from e2e.support.render import render
 from kit import tutorial
+from kit.browser import chromium, console_errors
 from kit.program import Program, find_program, free_ports
 from kit.tutorial import Chat, chat
 from kit.waiting import DEADLINE

@@ -18,7 +18,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 import lineman
-from e2e.support.browser import chromium, console_errors
+from kit.browser import chromium, console_errors
 from kit.waiting import DEADLINE
 from lineman_site.languages import TRANSLATED
 from lineman_site.public_members import is_public
