@@ -25,6 +25,7 @@ SHOWN = {
     "rate-limits.md": ["rate_limits.py"],
     "uploads.md": ["photo_chat.py"],
     "background-jobs.md": ["background_tasks.py", "cron.py", "job_queue.py"],
+    "one-machine.md": ["chat_processes.py"],
     "containers.md": [
         f"container/{name}" for name in ("app.py", "Dockerfile", "compose.yaml", "kubernetes.yaml")
     ],
