@@ -51,6 +51,7 @@ def test_asyncpg_keeps_lines_over_a_reload_and_closes_its_pools(
     assert postgres.clients > 0
     example.stop()
     wait_until(lambda: postgres.clients == 0, "PostgreSQL sees that the pools are closed")
+    assert postgres.lost_clients == 0
 
 
 def test_asyncpg_connects_again_to_a_server_that_was_restarted(
@@ -90,15 +91,17 @@ def test_sqlalchemy_adds_up_what_clients_of_all_processes_send(
     example = Example("sqlalchemy_pool.py", tmp_path, DATABASE=address)
     stack.callback(example.program.stop)
     example.wait()
-    clients = [stack.enter_context(PeerClient(example.address)) for _ in range(6)]
-    for client in clients:
-        client.send("ada 10")
-    assert {client.recv() for client in clients} == {f"ada has {10 * n}" for n in range(1, 7)}
-    clients[0].send("ada; DELETE")
-    assert clients[0].recv() == "send a name and a number: ada 10"
+    with ExitStack() as open_clients:
+        clients = [open_clients.enter_context(PeerClient(example.address)) for _ in range(6)]
+        for client in clients:
+            client.send("ada 10")
+        assert {client.recv() for client in clients} == {f"ada has {10 * n}" for n in range(1, 7)}
+        clients[0].send("ada; DELETE")
+        assert clients[0].recv() == "send a name and a number: ada 10"
     assert postgres.clients > 0
     example.stop()
     wait_until(lambda: postgres.clients == 0, "PostgreSQL sees that the pools are closed")
+    assert postgres.lost_clients == 0
 
 
 def test_redis_counts_and_closes_its_pools(tmp_path: Path, stack: ExitStack) -> None:

@@ -65,6 +65,7 @@ class Postgres:
                 "unix_socket_directories": "",
                 "fsync": "off",
                 "shared_buffers": "1MB",
+                "log_min_messages": "debug1",  # tells of clients that went without closing
             }
             command = [*self._as_user, str(self._programs / "postgres"), "-D", str(data)]
             command += [f"--{name}={value}" for name, value in options.items()]
@@ -91,6 +92,12 @@ class Postgres:
         words = [str(self._programs / "psql"), "-XAtc", sql, self.address]
         done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=DEADLINE)
         return done.stdout.strip()
+
+    @property
+    def lost_clients(self) -> int:
+        """How many connections have ended without being closed."""
+        assert self._program is not None
+        return self._program.output.count("unexpected EOF on client connection")
 
     @property
     def clients(self) -> int:
