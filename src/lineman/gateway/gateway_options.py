@@ -85,8 +85,8 @@ class GatewayOptions(ServiceFields, GuardFields, AppFields):
     history_frame: Frame = option(frame_as_json, CheckedBy(_check_frame))
     """`(group, epoch, offset, message) -> message`: makes what members get of a kept message."""
     redeliver: bool = option(False, FLAG)
-    """Whether messages that a worker had when it died go to another worker (at least once); if not,
-    they are dropped and counted (at most once)."""
+    """Whether messages, and calls such as `on_uid_online`, that a worker had when it died go to
+    another worker (at least once); if not, they are dropped and counted (at most once)."""
     wait_timeout: float = option(30.0, SECONDS)
     """Seconds that a client's message waits for a worker."""
     router: Router | None = option(None, CheckedBy(_check_router))

@@ -215,5 +215,5 @@ def test_a_step_of_the_clock_that_fails_is_not_the_last(
 
 def test_a_gap_that_no_worker_is_told_of_is_counted(system: System) -> None:
     node = system.add_node("on_message")
-    system.call(node._on_history_gap, "room", "e1", "e2")
+    system.call(node._news.on_history_gap, "room", "e1", "e2")
     assert node.dispatch.dropped == 1

@@ -94,5 +94,5 @@ def test_each_kind_on_a_link_is_of_version_4_or_known_to_be_newer() -> None:
     to_gateway = {kind.__name__ for kind in get_args(messages.ToGateway)}
     of_apps = {"AnswerHead", "AnswerPiece", "AskCallerRoom", "AnswerEnd", "AnswerFailed"}
     of_apps |= {"BodyTaken", "LetGo", "AskRoom"}
-    newer = {"SetTimer", "CancelTimer", "TimerDone", *of_apps}
+    newer = {"SetTimer", "CancelTimer", "TimerDone", "NewsDone", *of_apps}
     assert to_gateway - set(version4.TO_GATEWAY) == newer

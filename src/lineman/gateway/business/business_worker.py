@@ -226,13 +226,9 @@ class Business(CurrentClientApi):
                     link.post(Refresh(message.number))
             elif isinstance(message, LinkAnswer):
                 take_answer(self._questions, link, message)
-            elif isinstance(message, UserEvent):
-                name = "on_uid_online" if message.is_online else "on_uid_offline"
-                self._take_news(name, message.uid)
-            elif isinstance(message, HistoryGap):
-                self._take_news(
-                    "on_history_gap", message.group, message.old_epoch, message.new_epoch
-                )
+            elif isinstance(message, (UserEvent, HistoryGap)):
+                _current.set(None)
+                self._news_callbacks.take(link, message)
             elif isinstance(message, TimerDue):
                 _current.set(None)
                 self._timers.call(link, message)
@@ -298,10 +294,6 @@ class Business(CurrentClientApi):
         """Awaits an `async def` callback; later events of its client wait until it has ended."""
         client.queue = deque()
         self._running.start(callback_of(event), self._work_off(client, event, coroutine))
-
-    def _take_news(self, name: str, *about: str) -> None:
-        _current.set(None)
-        self._news_callbacks.take(name, *about)
 
     def _note_error(self, error: BaseException) -> None:
         self._on_failure()

@@ -8,6 +8,8 @@ from typing import Any
 
 from lineman.base import progress
 from lineman.gateway.business.running_callbacks import RunningCallbacks
+from lineman.gateway.wire.messages import HistoryGap, NewsDone, UserEvent
+from lineman.links.link import Link
 
 
 class NewsCallbacks:
@@ -30,23 +32,39 @@ class NewsCallbacks:
         self._note_error = note_error
         self.has_ended = False
 
-    def take(self, name: str, *about: str) -> None:
-        """Calls a callback with what has happened."""
+    def take(self, link: Link, news: UserEvent | HistoryGap) -> None:
+        """Calls a callback with what has happened; the gateway process learns when it has ended."""
+        name, *about = _call_of(news)
         callback = self._callbacks.get(name)
-        if callback is None:
-            return
+        result = None
         try:
-            result = callback(*about)
+            if callback is not None:
+                result = callback(*about)
         except BaseException as error:
             self._note_error(error)
-            return
         if inspect.iscoroutine(result):
-            self._running.start(name, self._await(result))
+            self._running.start(name, self._await(result, link, news.number))
+        else:
+            _tell_done(link, news.number)
 
-    async def _await(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    async def _await(self, coroutine: Coroutine[Any, Any, Any], link: Link, number: int) -> None:
         try:
             await coroutine
         except BaseException as error:
-            if not self.has_ended:
-                self._note_error(error)
+            if self.has_ended:
+                return  # it was cut off, and the gateway process finds out by the end of the link
+            self._note_error(error)
+        _tell_done(link, number)
         progress.note()
+
+
+def _call_of(news: UserEvent | HistoryGap) -> tuple[str, ...]:
+    """The name of the callback, and what it gets."""
+    if isinstance(news, HistoryGap):
+        return ("on_history_gap", news.group, news.old_epoch, news.new_epoch)
+    return ("on_uid_online" if news.is_online else "on_uid_offline", news.uid)
+
+
+def _tell_done(link: Link, number: int) -> None:
+    if number and link.is_up:
+        link.post(NewsDone(number))

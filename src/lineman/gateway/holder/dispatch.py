@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from lineman.base.loglimit import LogLimit
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.wire.messages import Event, Forget, Opened, Resumed, Retired
-from lineman.links.framing import Message
 from lineman.links.link import Link
 from lineman.net.connection.connection import Connection
 from lineman.protocols.websocket import close as closing
@@ -196,13 +195,6 @@ class Dispatch:
         """A worker for an event without a client: the same for a name while the workers stay."""
         able = self.able()
         return able[zlib.crc32(name.encode()) % len(able)] if able else None
-
-    def give_news(self, name: str, news: Message) -> None:
-        """Gives news about a uid or a group to one worker; they are dropped if there is none."""
-        if (link := self.worker_for(name)) is not None:
-            link.post(news)
-        else:
-            self.dropped += 1
 
     # Events.
 

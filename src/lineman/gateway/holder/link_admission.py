@@ -48,6 +48,10 @@ class LinkAdmission:
         """The links whose other ends understand messages about timers."""
         return [link for link, version in self.versions.items() if version >= TIMERS_SINCE]
 
+    def version_of(self, link: Link) -> int:
+        """The version of the wire that a link uses; 0 if it was not admitted."""
+        return self.versions.get(link, 0)
+
     def greet(self, link: Link) -> None:
         """Says `Hello` to a link."""
         link.post(new_hello(os.getpid(), self._node))

@@ -14,6 +14,7 @@ from lineman.gateway.holder.client_deadlines import Due, Guard, GuardOptions
 from lineman.gateway.holder.client_room import ClientRoom
 from lineman.gateway.holder.dispatch import Dispatch, Router, has_opened
 from lineman.gateway.holder.encoded_refusal import reject
+from lineman.gateway.holder.given_news import GivenNews
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.kept_timers import KeptTimers
 from lineman.gateway.holder.link_admission import LinkAdmission
@@ -37,17 +38,16 @@ from lineman.gateway.wire.messages import (
     Event,
     HandshakeRequest,
     Hello,
-    HistoryGap,
     Join,
     Leave,
     Leaving,
     LetGo,
     LinkPong,
     LinkQuestion,
+    NewsDone,
     Refresh,
     Retire,
     SetSession,
-    UserEvent,
 )
 from lineman.gateway.wire.node_messages import NodeLeaves
 from lineman.links.framing import Message
@@ -103,16 +103,6 @@ class Node:
         self.timers = KeptTimers(
             self.name, self._worker_since_version_5, self._admission.with_timers
         )
-        self.routing = Routing(
-            self.name,
-            options or RoutingOptions(),
-            self._on_changed,
-            self._on_user,
-            self._on_history_gap if "on_history_gap" in self._events else None,
-            self.timers,
-        )
-        self.orders = self.routing.orders
-        self._confirmations = LinkConfirmations(self.routing)
         self.dispatch = Dispatch(
             self._loop.time,
             self._log,
@@ -123,6 +113,18 @@ class Node:
             router=router,
             resumes=resumes,
         )
+        version_of = self._admission.version_of
+        self._news = GivenNews(self.dispatch, version_of, redeliver, self._log)
+        self.routing = Routing(
+            self.name,
+            options or RoutingOptions(),
+            self._on_changed,
+            self._news.on_user,
+            self._news.on_history_gap if "on_history_gap" in self._events else None,
+            self.timers,
+        )
+        self.orders = self.routing.orders
+        self._confirmations = LinkConfirmations(self.routing)
         self.guard = Guard(limits or GuardOptions(), self._loop.time)
         self._is_guarded = not self.guard.is_idle
         self._traffic = ClientTraffic(
@@ -146,6 +148,7 @@ class Node:
             LinkQuestion: LinkQuestions(self.routing, self._log).on_ask,
             Refresh: self._on_refresh,
             LinkPong: self._watch.on_pong,
+            NewsDone: self._news.on_done,
             Bind: self._change,
             Join: self._change,
             Leave: self._change,
@@ -194,7 +197,7 @@ class Node:
         if self._ticker is not None:
             self._ticker.cancel()
         self._listeners.close()
-        for each in (self._room, self.requests, self.timers):
+        for each in (self._room, self.requests, self.timers, self._news):
             each.stop()
         handled = self._confirmations.handled(self.links)
         await self.routing.stop()
@@ -379,16 +382,6 @@ class Node:
         if client is not None and client.link is link:
             self._tell(client)
 
-    def _on_user(self, uid: str, is_online: bool) -> None:
-        self.dispatch.give_news(uid, UserEvent(uid, is_online))
-
-    def _on_history_gap(self, group: str, *epochs: str) -> None:
-        link = self.dispatch.worker_for(group)
-        if link is None or link in self._admission.with_timers():
-            self.dispatch.give_news(group, HistoryGap(group, *epochs))
-        else:
-            self.dispatch.dropped += 1  # a worker of version 4 does not know such news
-
     # Messages from a link.
 
     def _on_batch(self, link: Link, batch: list[Message]) -> None:
@@ -436,6 +429,7 @@ class Node:
     def _on_end(self, link: Link, reason: str) -> None:
         self._admission.leave(link, reason)
         self.dispatch.remove_worker(link)
+        self._news.leave(link)
         self.requests.remove_worker(link)
         self.timers.leave(link)
 

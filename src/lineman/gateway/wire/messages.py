@@ -256,10 +256,15 @@ class Retired(Message, tag=27):
 
 
 class UserEvent(Message, tag=28):
-    """A user has come online anywhere, or gone offline everywhere."""
+    """A user has come online anywhere, or gone offline everywhere.
+
+    Attributes:
+        number: a `NewsDone` with it is expected; 0 for none, as from a version before 7.
+    """
 
     uid: str
     is_online: bool
+    number: int = 0
 
 
 class HistoryGap(Message, tag=80):
@@ -268,11 +273,19 @@ class HistoryGap(Message, tag=80):
     Attributes:
         old_epoch: the epoch that the members know.
         new_epoch: the epoch now.
+        number: see `UserEvent`.
     """
 
     group: str
     old_epoch: str
     new_epoch: str
+    number: int = 0
+
+
+class NewsDone(Message, tag=82):
+    """A business worker has handled a `UserEvent` or a `HistoryGap`."""
+
+    number: int
 
 
 # The events of a client; `str` and `bytes` are messages that it has sent.
@@ -406,6 +419,7 @@ ToGateway = (
     | OfAnswer
     | Refresh
     | LinkPong
+    | NewsDone
     | Order
     | LinkQuestion
     | TimerOrder

@@ -8,6 +8,7 @@ Version 4: the first that others may meet; its ends compare the oldest version a
 Version 5: both numbers are said, and there are named timers.
 Version 6: gateway processes confirm on links how far they have handled what was said, and pass
 requests and clients to applications.
+Version 7: business workers say when they have handled news about users and groups.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ class WireVersions(NamedTuple):
 
 
 # The versions of this Lineman. A test program sets others, to be an older or a newer one.
-own = WireVersions(4, 6)
+own = WireVersions(4, 7)
 
 TIMERS_SINCE = 5
 CONFIRMED_SINCE = 6
+NEWS_DONE_SINCE = 7
 # The version of an end that does not say which.
 FIRST = 4
 
