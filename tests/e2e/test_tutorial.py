@@ -116,6 +116,7 @@ def nginx(directory: Path, running: Chat, pair: IssuedPair) -> Iterator[int]:
     live = f"/etc/letsencrypt/live/{DOMAIN}"
     places = {
         ".venv/bin/lineman": f"{sys.executable} -m lineman",
+        " --user chat": "",  # the user of the test runs all
         f"{live}/fullchain.pem": str(pair.cert),
         f"{live}/privkey.pem": str(pair.key),
         "/etc/nginx/conf.d/chat.conf": str(directory / "chat.conf"),
