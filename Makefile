@@ -15,6 +15,7 @@
 #   make capacity        what a connection and a message cost each process, into docs/howto/plan-capacity.md
 #   make bench-http      requests beside uvicorn and granian, files beside nginx, events
 #   make bench-apps      a Starlette application beside uvicorn and granian
+#   make bench-clients   connect() and Dialer beside the clients of websockets and picows
 #   make bench-layers    the channel layer beside channels_redis
 #   make bench-gateway   the gateway beside a plain worker, and beside others with Redis
 #   make package  the sdist, installed into empty environments with a compiler and without one
@@ -37,7 +38,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py requirements/build.txt $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.h')
 
-.PHONY: help demo test check docs docs-serve cover fuzz autobahn soak bench bench-http bench-apps bench-layers bench-gateway capacity package wheels lock audit programs
+.PHONY: help demo test check docs docs-serve cover fuzz autobahn soak bench bench-http bench-apps bench-clients bench-layers bench-gateway capacity package wheels lock audit programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -89,6 +90,9 @@ bench-http: $(BUILD)
 
 bench-apps: $(BUILD)
 	$(BIN)/python bench/compare_apps.py $(ARGS)
+
+bench-clients: $(BUILD)
+	$(BIN)/python bench/compare_clients.py $(ARGS)
 
 bench-layers: $(BUILD) .venv/dev.stamp
 	$(BIN)/python bench/compare_layers.py $(ARGS)

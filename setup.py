@@ -42,6 +42,7 @@ COMPILED = (
     "lineman/net/connection/delivery",
     "lineman/net/connection/lifecycle",
     "lineman/net/connection/peer",
+    "lineman/net/connection/inbox",
     "lineman/net/connection/incoming",
     "lineman/net/connection/own_settings",
     "lineman/net/connection/pipe_ends",

@@ -1,4 +1,4 @@
-"""`make bench-apps` and `make bench-layers`, briefly, and with Lineman alone."""
+"""`make bench-apps`, `make bench-clients`, `make bench-layers`: briefly, with Lineman alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ BENCH = Path(__file__).parents[2] / "bench"
     ("program", "rows"),
     [
         ("compare_apps.py", ["a request, µs", "a message, 16 in flight, µs", "an idle websocket"]),
+        ("compare_clients.py", ["1 connection, 1 in flight", "20 connections, 16 in flight"]),
         ("compare_layers.py", ["group_send, to another process", "send, to a channel of another"]),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any
 from lineman.errors import ProtocolError
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.endpoint import Endpoint
-from lineman.net.connection.inbox import Inbox, messages_of
+from lineman.net.connection.inbox import Inbox, Messages
 from lineman.net.connection.metered import TrafficMeter
 from lineman.net.connection.sender import Sender
 from lineman.net.connection.state import CLOSED, CLOSING, OPEN
@@ -161,4 +161,4 @@ class Delivery(Sender):
         """The messages as they come; ends when the connection does."""
         if self._inbox is None and self._state is OPEN:
             self._use_inbox(Inbox(self, is_stream=True))
-        return messages_of(self._inbox)
+        return Messages(self._inbox)

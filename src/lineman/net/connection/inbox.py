@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from lineman.base import progress, tasktime
@@ -65,6 +65,7 @@ class Inbox:
     __slots__ = (
         "_connection",
         "_events",
+        "_has_paused",
         "_is_cancelled",
         "_is_ended",
         "_is_held",
@@ -82,6 +83,7 @@ class Inbox:
         self._connection = connection
         self._events: deque[Any] = deque()
         self._size = 0
+        self._has_paused = False
         self._is_cancelled = False
         self._is_ended = False
         self._is_held = False
@@ -122,6 +124,7 @@ class Inbox:
         if isinstance(event, (str, bytes)):
             self._size += len(event)
         if len(self._events) >= MAX_EVENTS or self._size >= MAX_SIZE:
+            self._has_paused = True
             self._connection.pause(PAUSED_BY_INBOX)
         self.wake()
 
@@ -134,9 +137,13 @@ class Inbox:
         event = self._events.popleft()
         if isinstance(event, (str, bytes)):
             self._size -= len(event)
-        if len(self._events) <= MAX_EVENTS // 2 and self._size <= MAX_SIZE // 2:
+        if self._has_paused and self._has_room():
+            self._has_paused = False
             self._connection.resume(PAUSED_BY_INBOX)
         return event
+
+    def _has_room(self) -> bool:
+        return len(self._events) <= MAX_EVENTS // 2 and self._size <= MAX_SIZE // 2
 
     # Emptied by a task: async handlers.
 
@@ -232,7 +239,8 @@ class Inbox:
     # Emptied by `async for`.
 
     async def next_message(self) -> Any:
-        """The next message; None when no more can come."""
+        """The next message; raises `StopAsyncIteration` when no more can come."""
+        self.is_read = True
         connection = self._connection
         if self._events and self._time.is_over():
             await asyncio.sleep(0)
@@ -244,7 +252,7 @@ class Inbox:
                     return event
                 connection.take(event)
             if not connection.may_receive and not self._events:
-                return None
+                break
             if self._waiter is not None:
                 raise UsageError("two coroutines read this connection at once; let one read")
             self._waiter = connection.service.loop.create_future()
@@ -252,7 +260,7 @@ class Inbox:
                 await self._waiter
             finally:
                 self._waiter = None
-        return None
+        raise StopAsyncIteration
 
     def cancel_opening(self) -> None:
         """Ends the coroutine of `on_connect`, if it still runs: its client has gone."""
@@ -261,12 +269,27 @@ class Inbox:
             self._task.cancel()
 
 
-async def messages_of(inbox: Inbox | None) -> AsyncIterator[Any]:
-    """What `async for` goes through."""
-    if inbox is not None:
-        inbox.is_read = True
-        while (message := await inbox.next_message()) is not None:
-            yield message
+class Messages:
+    """What `async for` goes through.
+
+    Args:
+        inbox: where the messages wait; None where no more can come.
+    """
+
+    __slots__ = ("_inbox",)
+
+    def __init__(self, inbox: Inbox | None) -> None:
+        self._inbox = inbox
+
+    def __aiter__(self) -> Messages:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, Any]:
+        return _no_more() if self._inbox is None else self._inbox.next_message()
+
+
+async def _no_more() -> Any:
+    raise StopAsyncIteration
 
 
 async def _nothing() -> None:
