@@ -409,6 +409,19 @@ def test_a_malformed_body_ends_the_call(serve_app: Serve) -> None:
     assert app.wait_for_end() is None
 
 
+def test_a_request_whose_body_is_malformed_from_the_start_calls_nobody(serve_app: Serve) -> None:
+    app = Told(hello)
+    site = serve_app(app)
+    bad = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\na\r\n0\r\n\r\n"
+    for before, status in ((b"", 400), (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200)):
+        client = site.connect()
+        client.send_bytes(before + bad)
+        assert client.receive_reply().status == status
+        with pytest.raises(EOFError):  # behind a good request it is not answered
+            client.receive_reply()
+    assert [scope["method"] for scope in app.scopes] == ["GET"]
+
+
 def test_a_stop_ends_calls_without_an_error(
     serve_app: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import ssl
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +18,13 @@ from websockets.typing import Subprotocol
 
 from e2e.support.client import DOMAIN, tls, websocket
 from e2e.support.proxies import StartProxy
+from e2e.support.served_apps import CASES, served
 from kit.browser import chromium, console_errors
-from kit.program import PortTaken, Program, free_ports
 from kit.waiting import DEADLINE
 from lineman.cli.commands.proxy import site_of
 from lineman.cli.main import parser
 
 pytestmark = pytest.mark.e2e
-CASES = Path(__file__).parent / "apps" / "others"
-READY = {"lineman": "ready: ", "uvicorn": "Uvicorn running"}
 # Whether a body without a length is sent with one or in chunks is for the server to decide.
 COMPARED = ("content-type", "x-path", "www-authenticate", "allow")
 
@@ -61,30 +57,6 @@ REQUESTS: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
     ],
     "channels": [("GET", "/", {}), ("POST", "/items/7", {}), ("GET", "/nowhere", {})],
 }
-
-
-@contextmanager
-def served(server: str, case: str, directory: Path, *words: str) -> Iterator[int]:
-    """A server with an application; the port."""
-    # Starlette writes the methods of `Allow` in the order of a set.
-    env = {"CASE_KEY": secrets.token_hex(8), "PYTHONHASHSEED": "0"}
-    for attempt in range(5):
-        (port,) = free_ports(1)
-        command = [f"{case}:app", "--app-dir", str(CASES), "--port", str(port), *words]
-        if server == "lineman":
-            command = ["-m", "lineman", "serve", *command, "--pid-file", str(directory / "app.pid")]
-        else:
-            command = ["-m", "uvicorn", *command]
-        program = Program(server, [sys.executable, *command], env=env, cwd=directory)
-        try:
-            program.wait_for_line(READY[server])
-            yield port
-            return
-        except PortTaken:
-            if attempt == 4:
-                raise
-        finally:
-            program.stop()
 
 
 def answers(port: int, case: str) -> list[object]:

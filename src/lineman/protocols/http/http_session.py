@@ -155,7 +155,12 @@ class HttpSession(Session):
             return self._fail(parser.error)
         event: Request | Reply | Progress | None = None
         if self._requests:
-            event = self.request = self._requests.pop(0)
+            request = self._requests.pop(0)
+            if parser is not None and parser.error is not None:
+                body = request.body
+                if isinstance(body, IncomingBody) and body.is_cut:
+                    return self._fail(parser.error)  # nobody has begun to answer it
+            event = self.request = request
         elif parser is not None and parser.wants_continue:
             parser.wants_continue = False
             event = GO_ON
