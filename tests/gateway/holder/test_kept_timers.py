@@ -43,6 +43,31 @@ def test_a_timer_is_called_once_with_its_arguments(system: System) -> None:
     assert called == called[:1]
 
 
+def test_timers_that_end_with_the_only_gateway_process_are_counted_and_named(
+    system: System, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = system.add_node("on_message")
+    business = add_worker(system, note=int, remind=int)
+    for number in range(3):
+        system.call(business.after, 1000, "remind" if number else "note", key=number)
+    system.wait_until(lambda: len(node.timers) == 3, "they are kept")
+    system.call(node.timers.stop)
+    assert "3 named timers end with this process" in caplog.text
+    assert "remind" in caplog.text
+
+
+def test_timers_that_another_gateway_process_keeps_are_not_lost_with_one(
+    system: System, hub: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_two_nodes(system, hub)
+    business = add_worker(system, note=int)
+    system.call(business.after, 1000, "note", key="room")
+    for node in system.nodes:
+        system.wait_until(lambda node=node: len(node.timers) == 1, "both keep it")
+    system.call(system.nodes[0].timers.stop)
+    assert "named timers end" not in caplog.text
+
+
 def test_a_key_replaces_its_predecessor_and_cancels_it(system: System) -> None:
     node = system.add_node("on_message")
     called: list[str] = []

@@ -28,6 +28,7 @@ from lineman.gateway.wire.timer_messages import (
 )
 from lineman.gateway.wire.versions import TIMERS_SINCE
 from lineman.links.link import Link
+from lineman.scheduling.owned_tasks import counted
 
 logger = logging.getLogger("lineman")
 
@@ -111,6 +112,14 @@ class KeptTimers:
 
     def stop(self) -> None:
         """Has no more timers called; the other homes do, once they know that this node ends."""
+        lost = [timer.name for timer in self._table if self._homes(timer.key) == (self._node,)]
+        if lost:
+            text = (
+                "%d named timers end with this process, since no other gateway process keeps them: "
+                "%s; fix: gateways=2, or another machine, keeps them while one process ends"
+            )
+            kind = "timers that end with their process"
+            self._log.log(logging.WARNING, kind, text, len(lost), counted(lost))
         self._jobs.stop()
         for handle in (self._handle, self._asking):
             if handle is not None:
