@@ -8,6 +8,7 @@
 #   make cover    which lines the tests reach
 #   make fuzz     inputs that nobody would send on purpose, for a minute (make fuzz SECONDS=10)
 #   make autobahn  Autobahn's 517 cases on an application of Starlette, about ten minutes
+#   make autobahn-client  the same on connect()
 #   make soak     whether memory comes back after a million messages and more, ten minutes; then what a
 #                 gateway loses, fault by fault, on each broker: a quarter of an hour (FAULTS="--broker redis")
 #   make bench    this and other servers side by side, into docs/benchmarks.md
@@ -38,7 +39,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py requirements/build.txt $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.h')
 
-.PHONY: help demo test check docs docs-serve cover fuzz autobahn soak bench bench-http bench-apps bench-clients bench-layers bench-gateway capacity package wheels lock audit programs
+.PHONY: help demo test check docs docs-serve cover fuzz autobahn autobahn-client soak bench bench-http bench-apps bench-clients bench-layers bench-gateway capacity package wheels lock audit programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -77,6 +78,10 @@ fuzz: .venv/asan.stamp .venv/dev.stamp
 autobahn: $(BUILD) .venv/dev.stamp
 	tools/setup autobahn
 	$(BIN)/python tests/wstest/run.py $(ARGS)
+
+autobahn-client: $(BUILD) .venv/dev.stamp
+	tools/setup autobahn
+	$(BIN)/python tests/wstest/run_client.py $(ARGS)
 
 soak: $(BUILD) .venv/dev.stamp programs
 	$(BIN)/python bench/soak.py $(ARGS)

@@ -58,15 +58,19 @@ def ask(port: int, cases: str, place: Path) -> dict[str, dict[str, str]]:
     task = {"outdir": str(place / "found"), "servers": [server], "cases": [cases]}
     task |= {"exclude-cases": [], "exclude-agent-cases": {}}
     (place / "task.json").write_text(json.dumps(task))
-    python = (SUITE / "python").read_text().strip()
-    start = f"import site; site.addsitedir({str(SUITE)!r})"  # a namespace's .pth counts there
-    start += "; from autobahntestsuite.wstest import run; run()"
-    command = [python, "-c", start, "-m", "fuzzingclient", "-s", "task.json"]
-    subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(suite("fuzzingclient"), cwd=place, check=True, stdout=subprocess.DEVNULL)
     found: dict[str, dict[str, str]] = json.loads((place / "found" / "index.json").read_text())[
         "lineman"
     ]
     return found
+
+
+def suite(mode: str) -> list[str]:
+    """What runs the suite as `fuzzingclient` or `fuzzingserver`, with a file `task.json`."""
+    python = (SUITE / "python").read_text().strip()
+    start = f"import site; site.addsitedir({str(SUITE)!r})"  # a namespace's .pth counts there
+    start += "; from autobahntestsuite.wstest import run; run()"
+    return [python, "-c", start, "-m", mode, "-s", "task.json"]
 
 
 if __name__ == "__main__":
