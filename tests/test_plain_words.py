@@ -21,6 +21,7 @@ PAGES = [
     for shelf in ("tutorial", "howto", "reference")
     for path in sorted((ROOT / "docs" / shelf).glob("*.md"))
 ]
+PAGES += [ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "gateway-balance.md"]
 LAST = "## What to do next"
 # The words, and what to write: the subject, or the term of the field.
 INSTEAD = {
