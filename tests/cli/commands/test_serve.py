@@ -14,6 +14,7 @@ import pytest
 
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE, wait_until
+from lineman.cli import main as command
 from lineman.testing.client import RawClient
 
 MODULE = """
@@ -38,9 +39,19 @@ async def chat(websocket: WebSocket):
     await websocket.accept()
     async for text in websocket.iter_text():
         await websocket.send_text(text.upper())
+"""
+
+# It is imported by each command that describes the program.
+SMALL = """
+import os
 
 def make():
     return app
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b'{"pid": %d}' % os.getpid()})
 """
 
 
@@ -162,23 +173,31 @@ def test_what_cannot_be_served_is_told(served: Served) -> None:
     assert "lineman serve main:app" in done.stderr
 
 
-def test_other_commands_know_the_options_of_a_running_application(served: Served) -> None:
-    served.start("--root-path", "/shop", "--factory", app="main:make")
-    told = json.loads(served.run("config", "main:make", "--json").stdout)
-    found = {row["option"]: row["value"] for row in told}
-    assert found["root_path"] == "'/shop'"
-    assert found["address"] == f"'http://127.0.0.1:{served.port}'"
-    assert served.run("doctor", "main:make").returncode == 0
-    other = json.loads(served.run("config", "main:app", "--port", "9", "--json").stdout)
-    assert "'http://127.0.0.1:9'" in [row["value"] for row in other]
+def test_other_commands_know_the_options_of_a_running_application(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (served.folder / "small.py").write_text(SMALL)
+    monkeypatch.chdir(served.folder)
+
+    def config(*words: str) -> dict[str, str]:
+        capfd.readouterr()
+        assert command.main(["config", *words, "--json"]) == 0
+        rows = json.loads(capfd.readouterr().out)
+        return {row["option"]: row["value"] for row in rows}
+
+    served.start("--root-path", "/shop", "--factory", app="small:make")
+    told = config("small:make")
+    assert told["root_path"] == "'/shop'"
+    assert told["address"] == f"'http://127.0.0.1:{served.port}'"
+    assert command.main(["doctor", "small:make"]) == 0
+    assert config("small:app", "--port", "9")["address"] == "'http://127.0.0.1:9'"
     before = served.get()
-    done = served.run("restart", "main:make", "-d")
+    done = served.run("restart", "small:make", "-d")
     try:
         assert done.returncode == 0, done.stderr
         assert served.get()["pid"] != before["pid"]
-        again = json.loads(served.run("config", "main:make", "--json").stdout)
-        assert again == told
+        assert config("small:make") == told
     finally:
-        served.run("stop", "main:make")
-    done = served.run("status", "main:make")
-    assert "fix: lineman serve main:make" in done.stderr
+        command.main(["stop", "small:make"])
+    assert command.main(["status", "small:make"]) == 3
+    assert "fix: lineman serve small:make" in capfd.readouterr().err
