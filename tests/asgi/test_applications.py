@@ -38,7 +38,8 @@ def test_an_application_is_found_by_its_spelling(modules: Path) -> None:
         ("app = 1\n", "broken_b:app", "which is of type int"),
         ("import no_such_thing\n", "broken_c:app", "No module named 'no_such_thing'"),
         ("raise ValueError('x')\n", "broken_d:app", "ValueError: x at .*broken_d.py:1"),
-        ("app = (\n", "broken_e:app", "SyntaxError"),
+        ("app = (\n", "broken_e:app", r"SyntaxError: '\(' was never closed at .*broken_e.py:1"),
+        ("raise SystemExit(3)\n", "broken_f:app", "SystemExit: 3 at .*broken_f.py:1"),
     ],
 )
 def test_an_application_that_is_not_found_says_what_to_write(
@@ -47,6 +48,14 @@ def test_an_application_that_is_not_found_says_what_to_write(
     (modules / f"{app.partition(':')[0]}.py").write_text(text) if text else None
     with pytest.raises(ConfigError, match=told):
         load(app)
+
+
+def test_an_application_of_wsgi_says_what_to_write() -> None:
+    def flask(environ: Any, start_response: Any) -> list[bytes]:
+        return []
+
+    with pytest.raises(ConfigError, match=r"cannot be called with .*; fix: give --interface wsgi"):
+        Applications(flask, "auto")
 
 
 def life(name: str, notes: list[str], fails: bool = False) -> Any:

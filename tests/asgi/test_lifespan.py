@@ -62,6 +62,24 @@ async def test_an_application_that_cannot_start_says_why(mode: str) -> None:
         await life.start()
 
 
+@in_a_loop
+async def test_a_traceback_that_an_application_says_is_its_last_line_and_lines_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        said = "Traceback:\n  File x\nValueError: no database\n"
+        await send({"type": "lifespan.startup.failed", "message": said})
+
+    with pytest.raises(LifespanError, match=r"failed at the start: ValueError: no database$"):
+        await Lifespan(app, "main:app", "auto").start()
+    assert [each.message for each in caplog.records] == [
+        "main:app: Traceback:",
+        "main:app:   File x",
+        "main:app: ValueError: no database",
+    ]
+
+
 async def _none(scope: Any, receive: Any, send: Any) -> None:
     raise KeyError("path")
 

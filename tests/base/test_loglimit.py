@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +38,26 @@ def test_the_next_minute_says_how_many_were_left_out_and_logs_again(log: Log) ->
         "refused handshakes: 3 more times in the last 60 s",
         "a line",
     ]
+
+
+def test_an_exception_is_counted_under_the_programs_line_and_not_under_a_frameworks(
+    log: Log, tmp_path: Path
+) -> None:
+    limit, clock, caplog = log
+    framework = tmp_path / "site-packages" / "framework.py"
+    program = tmp_path / "main.py"
+    places: dict[str, Any] = {}
+    exec(compile("def call(function):\n    function()\n", framework, "exec"), places)
+    exec(compile("def home():\n    raise ValueError('x')\n", program, "exec"), places)
+    for _ in range(3):
+        try:
+            places["call"](places["home"])
+        except ValueError as error:
+            error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
+            limit.exception(error, "raised")
+    clock[0] = 5.0
+    limit.tell()
+    assert caplog.messages[-1].startswith(f"ValueError at {program}:2 in home: 2 more times")
 
 
 def test_nothing_is_said_of_lines_left_out_where_none_were(log: Log) -> None:

@@ -140,6 +140,13 @@ def test_a_setting_that_nobody_reads_is_refused(text: str, variable: str, says: 
         read_by_all(settings(text, **{variable: "2"}))
 
 
+def test_a_table_of_a_kind_that_the_program_does_not_have_is_refused() -> None:
+    found = settings("[gateway]\nworkers = 2\n")
+    found.of_service("worker", "chat", WorkerOptions)
+    with pytest.raises(ConfigError, match=r"has \[gateway\], and the program has no gateway"):
+        found.check_names()
+
+
 def test_a_variable_of_the_program_itself_is_only_told() -> None:
     assert read_by_all(settings("", LINEMAN_FOO="1")) == [
         "the variable LINEMAN_FOO is no setting of this program, and does nothing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,19 @@ def test_a_slow_reader_is_closed_behind_what_was_under_way(serve: Serve) -> None
     for _ in range(sent):
         assert client.receive_message() == "x" * 10_000
     client.expect_close(1013)
+
+
+@pytest.mark.parametrize("seconds", [-5, float("nan"), float("inf"), "x", None])
+def test_time_goes_forward_by_a_number_of_seconds(serve: Serve, seconds: Any) -> None:
+    serving = serve(Worker("ws://127.0.0.1:0"))
+    with pytest.raises(UsageError, match="give seconds, 0 or more"):
+        serving.advance(seconds)
+
+
+@pytest.mark.parametrize("wrong", [5, None, Worker, "ws://127.0.0.1:0"])
+def test_only_a_worker_or_a_gateway_is_served(serve: Serve, wrong: Any) -> None:
+    with pytest.raises(UsageError, match="serves a Worker or a Gateway, and got"):
+        serve(wrong)
 
 
 def test_one_that_answers_nothing_is_gone_after_its_time(serve: Serve) -> None:

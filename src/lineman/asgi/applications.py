@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +28,8 @@ class Applications:
         self._mounted = [
             Mounted("" if path == "/" else path, app, Lifespan(app, name, lifespan))
             for path, app, name in (
-                (path, load(each), name_of(each)) for path, each in apps.items()
+                (path, _asgi(load(each), name_of(each)), name_of(each))
+                for path, each in apps.items()
             )
         ]
         self._service: Service | None = None
@@ -101,7 +103,7 @@ def load(app: Any) -> Any:
                 "name: the file main.py is the module main",
             ) from None
         raise _failed(app, error) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(app, error) from error
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
@@ -119,10 +121,53 @@ def load(app: Any) -> Any:
     return found
 
 
-def _failed(app: str, error: Exception) -> ConfigError:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [each for each in frames if "importlib" not in each.filename]
-    where = f" at {own[-1].filename}:{own[-1].lineno}" if own else ""
-    return ConfigError(
-        f"importing {app} raised {type(error).__name__}: {error}{where}", "mend the application"
-    )
+def _asgi(app: Any, name: str) -> Any:
+    """The application, if it can be called as ASGI says; raises a ConfigError if not."""
+    try:
+        signature = inspect.signature(app)
+    except (TypeError, ValueError):  # an object of C, which has none
+        return app
+    try:
+        signature.bind({}, None, None)
+    except TypeError:
+        raise ConfigError(
+            f"app is {name}, which cannot be called with (scope, receive, send), as ASGI says",
+            "give --interface wsgi, or wrap it as a2wsgi.WSGIMiddleware(app), if it is an "
+            "application of WSGI; give --factory if it is a function that makes the application",
+        ) from None
+    return app
+
+
+def made_by(factory: Any, app: str) -> Any:
+    """The application that a factory makes.
+
+    Args:
+        factory: what `app` names.
+        app: `module:attribute`.
+
+    Raises:
+        ConfigError: it raises, or makes no application.
+    """
+    try:
+        made = factory()
+    except (Exception, SystemExit) as error:
+        raise _failed(app, error, "calling") from error
+    if not callable(made):
+        raise ConfigError(
+            f"{app} makes an object of type {type(made).__name__}",
+            "with --factory, name a function that makes an application; otherwise leave it out",
+        )
+    return made
+
+
+def _failed(app: str, error: BaseException, what: str = "importing") -> ConfigError:
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError) and error.filename:
+        place: tuple[str, int | None] = (error.filename, error.lineno)
+        said = f"{type(error).__name__}: {error.msg}"
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [each for each in frames if "importlib" not in each.filename][1:]  # behind ours
+        place = (own[-1].filename, own[-1].lineno) if own else ("", None)
+    where = f" at {place[0]}:{place[1]}" if place[0] else ""
+    return ConfigError(f"{what} {app} raised {said}{where}", "mend the application")

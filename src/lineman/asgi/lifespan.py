@@ -69,7 +69,9 @@ class Lifespan:
         if answer.done():
             if (message := answer.result()) is not None:
                 self._task = None
-                raise LifespanError(f"{self._name}: the lifespan failed at the start{message}")
+                raise LifespanError(
+                    f"{self._name}: the lifespan failed at the start{self._short(message)}"
+                )
             self.state = state
             return
         self._task = None
@@ -115,7 +117,9 @@ class Lifespan:
         await _first_of(task, answer, max(0.0, timeout))
         if answer.done():
             if (message := answer.result()) is not None:
-                logger.error("%s: the lifespan failed at the end%s", self._name, message)
+                logger.error(
+                    "%s: the lifespan failed at the end%s", self._name, self._short(message)
+                )
         elif task.done():
             error = None if task.cancelled() else task.exception()
             if error is not None:
@@ -147,8 +151,18 @@ class Lifespan:
         if answer.done():
             raise out_of_order(kind, f"after it had answered 'lifespan.{word}'", "one answer")
         said = str(message.get("message") or "")
-        failed = f": {said}" if said else ""
-        answer.set_result(None if outcome == "complete" else failed)
+        answer.set_result(None if outcome == "complete" else said)
+
+    def _short(self, message: str) -> str:
+        """What an application says of its failure, in one line; more lines go to the log.
+
+        Frameworks say a whole traceback, whose last line is the error.
+        """
+        lines = message.strip().splitlines()
+        if len(lines) > 1:
+            for line in lines:
+                logger.error("%s: %s", self._name, line)
+        return f": {lines[-1].strip()}" if lines else ""
 
 
 def _in_words(error: BaseException) -> str:

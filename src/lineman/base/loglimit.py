@@ -32,6 +32,8 @@ MAX_TEXT = 1000
 
 # The position where the part of a text begins that a client may have written.
 _VARYING = re.compile(r"[\"'(:;\d]|https?:|<")
+# Where packages are installed: a framework calls the program's own code from there.
+_INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -158,9 +160,10 @@ def _places(error: BaseException) -> list[tuple[str, int, str]]:
 
 
 def _of_program(places: list[tuple[str, int, str]]) -> str:
-    """The outermost place outside of Lineman: the line of the callback."""
+    """The outermost place outside of Lineman and of installed packages: the program's own line."""
     others = [place for place in places if not place[0].startswith((_PACKAGE, "src/lineman/"))]
-    if not (others or places):
+    own = [place for place in others if not _INSTALLED.search(place[0])]
+    if not places:
         return "an unknown place"
-    file, line, function = (others or places)[0]
+    file, line, function = (own or others or places)[0]
     return f"{file}:{line} in {function}"

@@ -135,13 +135,14 @@ def plan(url: str, options: ClientOptions) -> ClientPlan:
         raise UsageError(f"timeout is {options.timeout!r:.60}; give seconds above 0")
     _check_delays(options)
     target = stream_target.parse(url)
+    _check_tls(options, target)
     limits = Limits(**{name: getattr(options, name) for name in OF_CONNECTION})
     tls = _tls(options) if target.is_tls else None
     if isinstance(target, Target):
         if options.protocol is not None:
             raise UsageError("protocol is for tcp://, and this is a websocket")
         deflate = _deflate(options.compression)
-        opening = ClientOpening(target, _headers(options), tuple(options.subprotocols), deflate)
+        opening = ClientOpening(target, _headers(options), _subprotocols(options), deflate)
         opening.request("AAAAAAAAAAAAAAAAAAAAAA==")  # raises now what would fail later
         return ClientPlan(target, options.timeout, limits, tls, opening, None, deflate)
     return ClientPlan(target, options.timeout, limits, tls, None, _factory(target, options))
@@ -179,15 +180,48 @@ def _headers(options: ClientOptions) -> tuple[tuple[str, str], ...]:
     given = options.headers
     if callable(given):
         raise UsageError("headers is a function, which is for reconnect=True; give the headers")
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise UsageError(f"headers is {given!r:.80}; give a dict, or pairs of a name and a value")
     pairs = given.items() if isinstance(given, Mapping) else given
     found = []
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise UsageError(f"headers has {pair!r:.80}; give pairs of a name and a value")
-        found.append((str(pair[0]), str(pair[1])))
+        name, value = pair
+        if not isinstance(name, str) or not isinstance(value, str | int | float):
+            raise UsageError(f"headers has {pair!r:.80}; give names and values as text")
+        found.append((name, str(value)))
     if options.origin is not None:
         found.append(("Origin", options.origin))
     return tuple(found)
+
+
+def _subprotocols(options: ClientOptions) -> tuple[str, ...]:
+    given = options.subprotocols
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise UsageError(f"subprotocols is {given!r:.80}; give a list of names, such as ['chat']")
+    names = tuple(given)
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"subprotocols has {name!r:.80}; give names as text")
+        if names.count(name) > 1:
+            raise UsageError(f"subprotocols has {name!r:.80} twice; offer each once")
+    return names
+
+
+def _check_tls(options: ClientOptions, target: AnyTarget) -> None:
+    """Refuses what a plain connection would ignore, and what names no file."""
+    for name in ("tls", "ca", "cert", "key"):
+        value = getattr(options, name)
+        if value is None:
+            continue
+        if not target.is_tls:
+            raise UsageError(
+                f"{name} is for TLS, and {target.scheme}:// has none; connect to "
+                f"{target.with_tls(True)}, or leave it out"
+            )
+        if name != "tls" and not isinstance(value, str | Path):
+            raise UsageError(f"{name} is {value!r:.60}; give the path of a PEM file")
 
 
 def _deflate(compression: object) -> DeflateOptions | None:

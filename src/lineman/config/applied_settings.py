@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -40,6 +40,8 @@ class Applied:
 # The gateways of this process' program; of workers `apply_to_worker` returns it.
 gateways: list[Applied] = []
 _loaded: Settings | None = None
+# Options that the command line has set, which wins.
+_settled: frozenset[str] = frozenset()
 
 
 def loaded() -> Settings:
@@ -54,10 +56,17 @@ def loaded() -> Settings:
     return _loaded
 
 
+def leave(options: Collection[str]) -> None:
+    """Has settings leave these options, of services and of the program, as they are."""
+    global _settled
+    _settled = frozenset(options)
+
+
 def forget() -> None:
     """Has the next call read them again, for another program in this process."""
     global _loaded
     _loaded = None
+    leave(())
     gateways.clear()
 
 
@@ -67,7 +76,7 @@ def apply_to_program(worker_class: Any) -> None:
     Raises:
         ConfigError: see `Settings.of_program`.
     """
-    for name, setting in loaded().of_program().items():
+    for name, setting in _left(loaded().of_program()).items():
         setattr(worker_class, name, setting.value)
 
 
@@ -82,7 +91,7 @@ def apply_to_worker(worker: WorkerDescription) -> Applied | None:
     """
     if not worker.takes_settings:
         return None
-    found = loaded().of_service("worker", worker.name, WorkerOptions)
+    found = _left(loaded().of_service("worker", worker.name, WorkerOptions))
     for name, setting in found.items():
         setattr(worker, name, setting.value)
     return Applied("worker", worker.name, WorkerOptions, worker, found)
@@ -105,11 +114,15 @@ def apply_to_gateway(
         ConfigError: see `Settings.of_service`.
     """
     assert isinstance(declared, type)
-    found = loaded().of_service("gateway", name, declared)
+    found = _left(loaded().of_service("gateway", name, declared))
     made = {**given, **{option: setting.value for option, setting in found.items()}}
     options = declared(**made)
     gateways.append(Applied("gateway", name, declared, options, found))
     return options, made
+
+
+def _left(found: Mapping[str, ConfiguredValue]) -> dict[str, ConfiguredValue]:
+    return {name: value for name, value in found.items() if name not in _settled}
 
 
 def check_names() -> None:

@@ -174,6 +174,11 @@ class Settings:
             ConfigError: a table names no service, or a variable is a misspelt setting.
         """
         for kind in KINDS:
+            if self._tables[kind] and not self._names[kind]:
+                raise ConfigError(
+                    f"{self._file} has [{kind}], and the program has no {kind}",
+                    f"write [{next(each for each in KINDS if each != kind)}], or leave it out",
+                )
             for name, value in self._tables[kind].items():
                 if (kind, name) in self._read_tables or not isinstance(value, dict):
                     continue

@@ -51,7 +51,7 @@ def describe(workers: Sequence[WorkerDescription], settings: Mapping[str, Any]) 
         places.append(_place(worker, twins[name]))
         twins[name] += 1
     if settings.get("metrics") is not None:
-        places.append(_metrics_place(settings["metrics"], places))
+        places.append(metrics_place(settings["metrics"], places))
     return Description(tuple(places), ProgramSettings(**settings))
 
 
@@ -104,7 +104,7 @@ def place_of(worker: WorkerDescription, twin: int, plan: CheckedOptions, is_chec
     )
 
 
-def _metrics_place(address: object, places: Sequence[Place]) -> Place:
+def metrics_place(address: object, places: Sequence[Place]) -> Place:
     """The place of the process that serves the state to Prometheus and load balancers."""
     example = 'give an address of this machine: "127.0.0.1:9100"'
     if not isinstance(address, str) or "//" in address or not re.search(r":\d+$", address):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import json
 import logging
 import os
@@ -26,7 +25,7 @@ from lineman.process.master.handoff import Handoff
 from lineman.process.master.signal_meanings import TABLES
 from lineman.process.messages.role import PROGRAM_VARIABLE, Role, take_role
 from lineman.runtime import child
-from lineman.runtime.describe import describe
+from lineman.runtime.describe import describe, metrics_place
 from lineman.runtime.running_worker import RunningWorker
 from lineman.sharing import in_use
 
@@ -103,11 +102,7 @@ def run_program(
     try:
         of_program = _prepare(worker_class, pid_file, role)
     except ConfigError as error:
-        if role is None or not role.describes:
-            print(f"lineman: {error}", file=sys.stderr)
-            sys.exit(1)
-        role.tell(functools.partial(_refuse, error))
-        sys.exit(0)
+        refuse(error, role)
     run_all([worker.runtime for worker in worker_class.all_workers], arguments, of_program, role)
 
 
@@ -120,14 +115,37 @@ def _prepare(worker_class: Any, pid_file: str | Path | None, role: Role | None) 
     workers: list[Any] = worker_class.all_workers
     apply_settings(worker_class, workers, is_checked=role is None or role.describes)
     of_program = ProgramOptions.of(worker_class, pid_file)
-    if workers and in_use.is_wanted(worker_class.broker):
-        from lineman.runtime import program_hub  # few programs need it
+    if (hub := _hub(worker_class, workers)) is not None:
+        from lineman.runtime.program_hub import ProgramHub  # few programs need it
 
-        if (hub := program_hub.options(workers[0])) is not None:
-            made = worker_class(**hub)
-            made.takes_settings = False
-            program_hub.ProgramHub(made)
+        made = worker_class(**hub)
+        made.takes_settings = False
+        ProgramHub(made)
     return of_program
+
+
+def _hub(worker_class: Any, workers: Sequence[Any]) -> dict[str, Any] | None:
+    if not (workers and in_use.is_wanted(worker_class.broker)):
+        return None
+    from lineman.runtime import program_hub  # few programs need it
+
+    return program_hub.options(workers[0])
+
+
+def check_program(worker_class: Any, workers: Sequence[Any]) -> None:
+    """Checks the options of the whole program, without the services' own.
+
+    Args:
+        worker_class: the class `Worker`, with what the settings say.
+        workers: the workers of the program.
+
+    Raises:
+        ConfigError: one of them cannot work.
+    """
+    metrics = ProgramOptions.of(worker_class, None).settings()["metrics"]
+    if metrics is not None:
+        metrics_place(metrics, ())
+    _hub(worker_class, workers)
 
 
 def apply_settings(
@@ -150,8 +168,17 @@ def apply_settings(
         applied_settings.check_names()
 
 
-def _refuse(error: ConfigError) -> NoReturn:
-    raise error
+def refuse(why: ConfigError, role: Role | None) -> NoReturn:
+    """Ends this process of a program that cannot run.
+
+    Args:
+        why: what its master is told.
+        role: the process' role; None if it was started by hand, and the terminal is told.
+    """
+    if role is None:
+        print(f"lineman: {why}", file=sys.stderr)
+        sys.exit(1)
+    role.refuse(why)
 
 
 def run_all(

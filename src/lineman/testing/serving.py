@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -43,6 +44,7 @@ class Serving:
         faults: unhandled errors that asyncio reported, such as a failed task.
 
     Raises:
+        UsageError: it is given something else than a worker or a gateway.
         ConfigError: on entering, if the worker refuses to start.
     """
 
@@ -53,6 +55,8 @@ class Serving:
         stop_timeout: float = 5.0,
         clock: MovableClock | None = None,
     ) -> None:
+        if not isinstance(worker, Worker | Gateway):
+            raise UsageError(f"a test serves a Worker or a Gateway, and got {worker!r:.80}")
         self.worker = worker
         self._clock = clock
         self._clients: list[ServiceClient] = []
@@ -144,8 +148,11 @@ class Serving:
             seconds: how far.
 
         Raises:
-            UsageError: the service has no clock that could be moved.
+            UsageError: the number is below 0 or none, or the service has no clock that could be
+                moved.
         """
+        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+            raise UsageError(f"advance({seconds!r:.60}): give seconds, 0 or more")
         if self._clock is None:
             raise UsageError(
                 "this service has no clock to move; give it one: Serving(…, clock=MovableClock())"

@@ -78,6 +78,24 @@ def test_a_setting_that_cannot_work_is_told(
     assert "a certificate is given, but ws://127.0.0.1:0 speaks plain ws" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("metrics = 9100", "program: metrics is 9100; fix: give an address"),
+        ("log_level = 'LOUD'", "program: log_level is 'LOUD'"),
+        ("log_keep = 'x'", "program: log_keep is 'x'"),
+        ("signals = 'unix'", "program: signals is 'unix'"),
+    ],
+)
+def test_a_setting_of_the_program_that_cannot_work_is_told_below_the_values(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], setting: str, says: str
+) -> None:
+    assert run(write(tmp_path, SERVING, f"[program]\n{setting}\n")) == 1
+    out = capfd.readouterr().out
+    assert says in out
+    assert "lineman.toml [program]" in out
+
+
 SERVING = """
     import os
     from lineman import Worker

@@ -201,3 +201,26 @@ def test_other_commands_know_the_options_of_a_running_application(
         command.main(["stop", "small:make"])
     assert command.main(["status", "small:make"]) == 3
     assert "fix: lineman serve small:make" in capfd.readouterr().err
+
+
+def test_a_fault_of_the_application_is_told_once(served: Served) -> None:
+    (served.folder / "broken.py").write_text("app = (\n")
+    done = served.run("serve", "broken:app", "--port", "0")
+    assert done.returncode == 1
+    assert done.stderr.count("was never closed") == 1
+    assert "run_all" not in done.stderr
+
+
+def test_the_command_line_wins_over_the_settings_and_these_over_what_it_leaves_out(
+    served: Served,
+) -> None:
+    (served.folder / "lineman.toml").write_text(
+        '[program]\nlog_level = "DEBUG"\n[worker]\naddress = "http://127.0.0.1:1"\n'
+        "count = 7\nmax_head_size = 1000\n"
+    )
+    program = served.start("--workers", "1", "--log-level", "info")
+    assert served.get()["note"] == "kept"
+    assert any(line.endswith("ready: 1 process") for line in program.output.splitlines())
+    with RawClient(served.port) as client:
+        client.send_bytes(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 2000 + b"\r\n\r\n")
+        assert client.receive_bytes().startswith(b"HTTP/1.1 431 ")

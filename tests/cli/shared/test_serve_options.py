@@ -13,6 +13,7 @@ from lineman.cli.shared.serve_options import (
     gateway_options,
     notes,
     read_variables,
+    settled,
     trusted,
     worker_options,
 )
@@ -108,6 +109,45 @@ def test_variables_of_containers_count(monkeypatch: pytest.MonkeyPatch) -> None:
     assert options("--workers", "2")["count"] == 2
 
 
+def test_a_variable_that_is_no_number_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable, option in (
+        ("UVICORN_PORT", "--port"),
+        ("WEB_CONCURRENCY", "--workers"),
+        ("UVICORN_WS_PING_INTERVAL", "--ws-ping-interval"),
+    ):
+        with monkeypatch.context() as context:
+            context.setenv(variable, "abc")
+            with pytest.raises(SystemExit):
+                options()
+            assert f"{option}: ${variable} is 'abc'; give a" in capsys.readouterr().err
+            context.setenv(variable, "")
+            options()
+
+
+def test_what_the_command_line_says_itself_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    assert settled(["main:app"]) == frozenset()
+    assert settled(["main:app", "--port=8000", "--workers", "1"]) == {"address", "count", "workers"}
+    assert settled(["main:app", "--no-proxy-headers", "--metrics", "127.0.0.1:9"]) == {
+        "trusted_proxies",
+        "metrics",
+    }
+
+
+def test_a_port_beside_a_unix_socket_is_told_to_do_nothing() -> None:
+    words = ("main:app", "--uds", "x", "--port", "8000")
+    assert notes(parsed(*words[1:]), words) == ["--uds is given, so --host and --port do nothing"]
+    assert notes(parsed(*words[1:3]), words[:3]) == []
+
+
 def test_an_env_file_has_names_and_values() -> None:
-    text = "# note\nA=1\nexport B = 'two words'\nC=\"x=y\"\n\nnothing\n"
-    assert read_variables(text) == {"A": "1", "B": "two words", "C": "x=y"}
+    text = "# note\nA=1\nexport B = 'two # words' # two\nC=\"x=y\"\n\nD=\nE=a#b # c\n"
+    assert read_variables(text) == {"A": "1", "B": "two # words", "C": "x=y", "D": "", "E": "a#b"}
+
+
+@pytest.mark.parametrize("line", ["nothing", "=3", " = 3", "A B=3", "A=\0", "export =3"])
+def test_a_line_of_an_env_file_that_is_something_else_is_told(line: str) -> None:
+    with pytest.raises(ConfigError, match=r"line 2 is .*; fix: write NAME=value"):
+        read_variables(f"A=1\n{line}\n")

@@ -13,9 +13,10 @@ import pytest
 from kit.recorder import Recorder
 from kit.site import Serve, Site, echo
 from kit.waiting import wait_until
-from lineman import Connection, Dialer, UsageError, connect
+from lineman import Connection, Dialer, connect
 from lineman.client import client_service
 from lineman.testing.client import RawClient
+from net.piped import joining
 
 SIZE = 20_000_000
 
@@ -51,17 +52,6 @@ def backend() -> Iterator[Backend]:
     yield made
     for sock in made.sockets:
         sock.close()
-
-
-def joining(url: str, **options: Any) -> Callable[[Connection], Any]:
-    """An `on_connect` that joins each client to a connection of its own to this server."""
-
-    async def join(client: Connection) -> None:
-        server = await connect(url, **options)
-        client.pipe(server)
-        server.pipe(client)
-
-    return join
 
 
 @pytest.fixture
@@ -387,52 +377,6 @@ def test_two_into_one_and_another_target_later(serve: Serve) -> None:
     clients[0].close()  # what goes to it ends, and what does not stays
     assert clients[1].receive_all() == b""
     wait_until(lambda: len(site.worker.connections) == 2, "two are left")
-
-
-def test_what_cannot_be_a_pipe_is_told(serve: Serve) -> None:
-    said: list[str] = []
-
-    def join(connection: Connection) -> None:
-        for wrong in (None, "tcp://a:1", Dialer("tcp://127.0.0.1:9")):
-            with pytest.raises(UsageError, match="give a Connection") as told:
-                connection.pipe(wrong)
-            said.append(str(told.value))
-
-    def early(connection: Connection) -> None:
-        with pytest.raises(UsageError, match="not open yet"):
-            connection.pipe(connection)
-        said.append("early")
-
-    def ended(connection: Connection, message: Any) -> None:
-        connection.end()
-        with pytest.raises(UsageError, match=r"end\(\) was called"):
-            connection.pipe(connection)
-        said.append("ended")
-
-    site = serve(on_websocket_connect=early, on_connect=join)
-    site.open()
-    stream = serve(scheme="tcp", on_message=ended)
-    stream.connect().send_bytes(b"x")
-    wait_until(lambda: len(said) == 5, "all were told")
-
-
-def test_a_connection_that_a_coroutine_waits_for_has_no_pipe(serve: Serve) -> None:
-    told = Recorder()
-
-    async def read(connection: Connection) -> None:
-        async for message in connection:
-            told(message)
-
-    site = serve(scheme="text", on_connect=read)
-    client = site.connect()
-    client.send_bytes(b"x\n")
-    assert told.wait() == ["x"]
-
-    def join() -> None:
-        with pytest.raises(UsageError, match="waits for a message"):
-            site.connection.pipe(site.connection)
-
-    site.call(join)
 
 
 def test_tls_of_both_sides(serve: Serve, client_tls: ssl.SSLContext) -> None:

@@ -49,9 +49,9 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.app!r} is no application; write it as {module}:app")
     read = serve_options.gateway_options if options.keep_clients else serve_options.worker_options
     read(options)  # what contradicts itself is told at once
-    for line in serve_options.notes(options):
-        print(f"lineman: {line}", file=sys.stderr)
     words = served_program.words_of(sys.argv[2:])
+    for line in serve_options.notes(options, words):
+        print(f"lineman: {line}", file=sys.stderr)
     if options.fd is not None:
         words += take_descriptor(options.fd)
     return start.start(options, served_program.target_of(options.app, words, options.pid_file))

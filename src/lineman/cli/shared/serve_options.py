@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lineman.errors import ConfigError
@@ -48,6 +49,13 @@ _VALUES: dict[str, tuple[str, type, str]] = {
 }
 # What `--ssl-cert-reqs` means, by Python's numbers (`ssl.VerifyMode`).
 _CERT_REQS = {0: "none", 1: "optional", 2: "required"}
+# Other options, and what they set.
+_ALSO_SET = {
+    "host": "address", "port": "address", "uds": "address", "domain": "domains",
+    "origins": "origins", "ws_per_message_deflate": "compression",
+    "proxy_headers": "trusted_proxies", "forwarded_allow_ips": "trusted_proxies",
+    "metrics": "metrics", "log_level": "log_level",
+}  # fmt: skip
 # Options of uvicorn that change nothing here, with the number of their values.
 _IGNORED = {
     "--loop": 1, "--http": 1, "--ws": 1, "--ws-max-queue": 1, "--reload-dir": 1, "--log-config": 1,
@@ -60,14 +68,14 @@ def add_to(made: argparse.ArgumentParser) -> None:
     """Adds the options that say what is served, and where."""
     made.add_argument("app", metavar="MODULE:APP", help="the application, such as main:app")
     made.add_argument("--host", default=_given("HOST", "127.0.0.1"), help="(127.0.0.1)")
-    made.add_argument("--port", type=int, default=_given("PORT", 8000), help="(8000)")
+    made.add_argument("--port", type=_reader(int), default=_given("PORT", 8000), help="(8000)")
     made.add_argument("--uds", metavar="PATH", default=_given("UDS"), help="a unix socket")
-    made.add_argument("--fd", type=int, default=_given("FD"), help="a listening socket")
+    made.add_argument("--fd", type=_reader(int), default=_given("FD"), help="a listening socket")
     for name, (_, kind, text) in _VALUES.items():
         default = _given(_variable(name))
         if name == "--workers" and default is None:
-            default = os.environ.get("WEB_CONCURRENCY")
-        made.add_argument(name, type=kind, default=default, help=text)
+            default = _from_environment("WEB_CONCURRENCY")
+        made.add_argument(name, type=_reader(kind), default=default, help=text)
     made.add_argument(
         "--keep-clients",
         action="store_true",
@@ -104,8 +112,63 @@ def _variable(name: str) -> str:
     return name[2:].upper().replace("-", "_")
 
 
+class _Text(str):
+    """The text of a variable of the environment.
+
+    Attributes:
+        variable: its name.
+    """
+
+    variable = ""
+
+
+def _from_environment(variable: str, default: Any = None) -> Any:
+    text = os.environ.get(variable)
+    if not text:
+        return default
+    found = _Text(text)
+    found.variable = variable
+    return found
+
+
 def _given(name: str, default: Any = None) -> Any:
-    return os.environ.get(f"UVICORN_{name}", default)
+    return _from_environment(f"UVICORN_{name}", default)
+
+
+def _reader(kind: type) -> Callable[[str], Any]:
+    """Reads the text of an option; an error says which variable it came from."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            seen = f"${text.variable} is {str(text)!r}" if isinstance(text, _Text) else repr(text)
+            wanted = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{seen}; give {wanted}") from None
+
+    return read
+
+
+class _Bare(argparse.ArgumentParser):
+    """Finds what stands in the words alone: no option has a default."""
+
+    def add_argument(self, *names: Any, **about: Any) -> argparse.Action:
+        """See `argparse.ArgumentParser`."""
+        return super().add_argument(*names, **{**about, "default": argparse.SUPPRESS})
+
+
+def named(words: Sequence[str]) -> frozenset[str]:
+    """The options that a command line names itself, as attributes of the parsed options."""
+    made = _Bare(add_help=False)
+    add_to(made)
+    return frozenset(vars(made.parse_known_args(words)[0]))
+
+
+def settled(words: Sequence[str]) -> frozenset[str]:
+    """The options of the worker, and of the program, that a command line has set."""
+    options = {_variable(name).lower(): option for name, (option, _, _) in _VALUES.items()}
+    found = {(options | _ALSO_SET).get(name, "") for name in named(words)} - {""}
+    return frozenset(found | ({"workers"} if "count" in found else set()))
 
 
 def worker_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -179,9 +242,16 @@ def trusted(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def notes(options: argparse.Namespace) -> list[str]:
-    """What the log says once, about options that mean something else here, or nothing."""
+def notes(options: argparse.Namespace, words: Sequence[str] = ()) -> list[str]:
+    """What the log says once, about options that mean something else here, or nothing.
+
+    Args:
+        options: the parsed options.
+        words: the command line.
+    """
     found = []
+    if options.uds and named(words) & {"host", "port"}:
+        found.append("--uds is given, so --host and --port do nothing")
     if options.proxy_headers and "*" in _split(options.forwarded_allow_ips):
         found.append(PRIVATE_WORDS)
     if options.ignored:
@@ -194,13 +264,28 @@ def _split(text: str) -> list[str]:
     return [each for part in text.split(",") if (each := part.strip())]
 
 
+_QUOTED = re.compile(r"""(['"])(.*)\1\s*(#.*)?""")
+
+
 def read_variables(text: str) -> dict[str, str]:
-    """The variables of an env file: lines of NAME=value, with quotes where there are blanks."""
+    """The variables of an env file.
+
+    Its lines are `NAME=value`, also with `export` before them; a value may stand in quotes, `#`
+    begins a comment at the begin of a line and behind a blank.
+
+    Raises:
+        ConfigError: a line is something else.
+    """
     found = {}
-    for line in text.splitlines():
-        name, mark, value = line.strip().removeprefix("export ").partition("=")
-        if mark and not name.startswith("#"):
-            value = value.strip()
-            is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-            found[name.strip()] = value[1:-1] if is_quoted else value
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        name, mark, value = line.removeprefix("export ").partition("=")
+        name, value = name.strip(), value.strip()
+        if not mark or not name or " " in name or "\0" in line:
+            shown = line if len(line) <= 40 else f"{line[:40]}…"
+            raise ConfigError(f"line {number} is {shown!r}", "write NAME=value")
+        quoted = _QUOTED.fullmatch(value)
+        found[name] = quoted[2] if quoted else re.split(r"\s#", value)[0].strip()
     return found

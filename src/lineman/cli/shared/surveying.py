@@ -38,7 +38,7 @@ from lineman.process.master.survey import (
 from lineman.process.messages.lines import clean
 from lineman.process.messages.role import take_role
 from lineman.runtime import describe
-from lineman.runtime.run import apply_settings
+from lineman.runtime.run import apply_settings, check_program
 from lineman.tls.files import inherited_files
 from lineman.tls.files.pem import read_pem
 from lineman.worker import Worker
@@ -80,9 +80,19 @@ def _told(words: Sequence[str], files: str) -> dict[str, Any]:
     workers, reaches = workers_that_serve(words) if is_served else workers_of(script)
     found = survey(script, workers, reaches, NONE if files == OPTIONS else files)
     if files == OPTIONS:
-        found = replace(found, options=_options(workers))
+        found = replace(
+            found, options=_options(workers), workers=(*found.workers, *_faults_of_program(workers))
+        )
     told: dict[str, Any] = found.to_json()
     return told
+
+
+def _faults_of_program(workers: Sequence[Worker]) -> tuple[Surveyed, ...]:
+    try:
+        check_program(Worker, [each for each in workers if each.takes_settings])
+    except ConfigError as error:
+        return (Surveyed("program").failing(error),)
+    return ()
 
 
 def _options(workers: Sequence[Worker]) -> tuple[SurveyedOption, ...]:

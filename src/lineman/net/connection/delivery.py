@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Coroutine
 from types import CoroutineType
 from typing import Any
 
-from lineman.errors import ProtocolError
+from lineman.errors import ProtocolError, UsageError
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.inbox import Inbox, Messages
@@ -158,7 +158,16 @@ class Delivery(Sender):
             self._inbox.release()
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        """The messages as they come; ends when the connection does."""
+        """The messages as they come; ends when the connection does.
+
+        Raises:
+            UsageError: `pipe()` was called, so they go to another connection.
+        """
+        pipes = self._callbacks.pipes
+        if pipes is not None and pipes.has_target():
+            raise UsageError(
+                "async for is used on a connection whose messages pipe() sends to another one"
+            )
         if self._inbox is None and self._state is OPEN:
             self._use_inbox(Inbox(self, is_stream=True))
         return Messages(self._inbox)

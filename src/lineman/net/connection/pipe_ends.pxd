@@ -9,6 +9,7 @@ cdef class PipeEnds:
     cpdef join(self, PipeEnds target)
     @cython.locals(target=PipeEnds)
     cpdef pass_on(self, connection, message)
+    cpdef bint has_target(self) except -1
     @cython.locals(target=PipeEnds)
     cpdef bint passes_end(self, int code) except -1
     @cython.locals(target=PipeEnds, source=PipeEnds)

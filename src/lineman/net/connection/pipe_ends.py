@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lineman.errors import UsageError
 from lineman.net.stream.stream_status import PAUSED_BY_END
 from lineman.protocols.websocket.close import NORMAL
 
@@ -40,9 +41,20 @@ class PipeEnds:
     def pass_on(self, connection: Any, message: Any) -> None:
         """Stands where `on_message` would; its connection is not read while the target is slow."""
         target = self._target
-        if target is not None and not target._connection.send_piped(message):
+        if target is None:
+            return
+        try:
+            may_go_on = target._connection.send_piped(message)
+        except UsageError as error:  # the target's protocol has no such message
+            connection.refuse_piped(target._connection, error)
+            return
+        if not may_go_on:
             connection.pause_piped()
             target._connection.call_when_sent(connection.resume_recv)
+
+    def has_target(self) -> bool:
+        """Whether what comes is sent to another connection."""
+        return self._target is not None
 
     def passes_end(self, code: int) -> bool:
         """Tells the target that no more comes, while it may still answer.

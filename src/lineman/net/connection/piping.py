@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +25,10 @@ class Piping(OwnSettings):
 
         While the target's peer reads slowly this connection is not read. When one of the two ends,
         the other one is closed, once what it was sent before has left; if one is lost (1006), the
-        other one is dropped. Between `tcp`, `text` and `frame` a peer that only sends no more ends
-        that direction, and the other one goes on. For both directions call `b.pipe(a)` as well.
+        other one is dropped. A message that the target's protocol cannot carry (a line break to
+        `text://`) closes its sender with 1003. Between `tcp`, `text` and `frame` a peer that only
+        sends no more ends that direction, and the other one goes on. For both directions call
+        `b.pipe(a)` as well.
 
         Args:
             target: an open `Connection`.
@@ -109,6 +112,18 @@ class Piping(OwnSettings):
                 stream.write(behind)
         self._has_written()
         return not stream.is_blocked
+
+    def refuse_piped(self, target: object, error: UsageError) -> None:
+        """Ends the connection whose message the other end of its pipe cannot send."""
+        self.service.log.log(
+            logging.WARNING,
+            "piped messages",
+            "%s: closed with 1003: its pipe to %s cannot carry what it sent: %s",
+            self,
+            target,
+            error,
+        )
+        self.start_close(closing.UNSUPPORTED_DATA, "the other end of the pipe cannot take this")
 
     def pause_piped(self) -> None:
         """Stops reading until `resume_recv`."""
