@@ -33,6 +33,7 @@ from lineman.runtime import (
     unowned_tasks,
 )
 from lineman.runtime.inspection import Inspection
+from lineman.runtime.page_reload import PageReload
 from lineman.runtime.process_drain import ProcessDrain
 from lineman.runtime.retirement import watch_limits
 from lineman.runtime.running_worker import RunningWorker
@@ -80,6 +81,7 @@ class _Child:
         self._ending: asyncio.Task[None] | None = None
         self._is_called_off = False
         self._is_draining = False
+        self._pages: PageReload | None = None  # under --watch
         self._ended = asyncio.Event()
 
     async def run(self) -> int:
@@ -163,6 +165,9 @@ class _Child:
         if self._role.settings.get("watch"):
             also = [settings.path_of(os.environ, sys.argv)]
             watching.append(loop.create_task(watch_files(link.changed, also)))
+            callbacks = worker.worker.callbacks
+            if callbacks.on_request is not None:
+                callbacks.on_request = self._pages = PageReload(callbacks.on_request)
         await self._ended.wait()
         for task in watching:
             task.cancel()
@@ -189,6 +194,8 @@ class _Child:
             self._link.renew("the program has stopped its worker")
 
     async def _tell_reloaded(self) -> None:
+        if self._pages is not None:
+            self._pages.reloaded()
         if self._worker is not None and self._ending is None:
             await service_events.tell(self._worker.worker, "on_worker_reload")
 
