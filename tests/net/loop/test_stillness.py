@@ -71,5 +71,5 @@ def test_a_worker_that_was_stopped_says_so_in_its_log(make_app: Callable[[str], 
     os.kill(child, signal.SIGSTOP)
     time.sleep(1.6)  # longer than a loop may stand still without a word
     os.kill(child, signal.SIGCONT)
-    program.wait_for_line("the process was stopped for 1.")
+    program.wait_for_line("the process was stopped for ")
     assert "a callback blocks" not in program.output
