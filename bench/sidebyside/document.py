@@ -21,8 +21,9 @@ GATEWAY_MARKS = (
 SKELETON = f"""\
 # Benchmarks
 
-What a message and a connection cost a server: Lineman beside other servers for Python, at the
-same work on the same machine. `make bench` measures, and writes the figures on this page anew.
+This page shows what a message and a connection cost a server: Lineman beside other servers for
+Python, at the same work on the same machine. `make bench` measures, and writes the figures on
+this page anew.
 
 {BEGIN}
 {END}
