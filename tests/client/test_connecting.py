@@ -62,7 +62,7 @@ def ca(tmp_path: Path) -> TestCA:
     return authority
 
 
-KINDS = ["ws", "wss", "text", "text+tls", "frame", "tcp", "text+unix"]
+KINDS = ["ws", "wss", "text", "text+tls", "frame", "tcp", "text+unix", "ws+unix", "wss+unix"]
 
 
 @pytest.mark.parametrize("compression", [True, False])
@@ -72,9 +72,9 @@ def test_messages_go_both_ways(
 ) -> None:
     own: dict[str, Any] = {"protocol": LengthPrefixed(">I")} if kind == "tcp" else {}
     options = dict(own)
-    if kind in ("wss", "text+tls"):
+    if kind in ("wss", "text+tls", "wss+unix"):
         options |= {"cert": tmp_path / "server.pem", "key": tmp_path / "server.key"}
-    if kind in ("ws", "wss"):
+    if "ws" in kind:
         options["compression"] = compression
     address = f"{kind}:///{tmp_path}/s" if "unix" in kind else f"{kind}://127.0.0.1:0"
     small, large = ("one", "x" * 300_000)

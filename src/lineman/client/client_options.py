@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lineman.base.option_kinds import frozen
-from lineman.client import stream_target
+from lineman.client import proxy_address, stream_target
+from lineman.client.proxy_address import ProxyAddress
+from lineman.client.proxying import check_library
 from lineman.client.stream_target import AnyTarget, StreamTarget
 from lineman.config import session_factories
 from lineman.errors import ConfigError, UsageError
@@ -47,6 +49,7 @@ class ClientOptions:
         subprotocols: offered, the best one first.
         compression: whether compression is offered, or how; only for websockets.
         protocol: a protocol of the program's own for `tcp://`, as for a `Worker`.
+        proxy: the address of an HTTP or a SOCKS5 proxy to go through; None for none.
         tls: an `ssl.SSLContext` of the program's own; it replaces the next three.
         ca: a PEM file with the authorities to trust; None for those of the system.
         cert, key: PEM files with the client's certificate and its key.
@@ -64,6 +67,7 @@ class ClientOptions:
     subprotocols: Iterable[str] = ()
     compression: bool | DeflateOptions = True
     protocol: Any = None
+    proxy: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
     ca: str | Path | None = None
     cert: str | Path | None = None
@@ -111,6 +115,7 @@ class ClientPlan:
         opening: what a websocket's handshake says; None for other protocols.
         factory: makes the session of another protocol; None for websockets.
         compression: as offered; None for none.
+        proxy: to go through; None for none.
     """
 
     target: AnyTarget
@@ -119,7 +124,8 @@ class ClientPlan:
     tls: ssl.SSLContext | None
     opening: ClientOpening | None
     factory: Callable[[Any], Session] | None
-    compression: DeflateOptions | None = field(default=None)
+    compression: DeflateOptions | None = None
+    proxy: ProxyAddress | None = None
 
 
 def plan(url: str, options: ClientOptions) -> ClientPlan:
@@ -137,6 +143,7 @@ def plan(url: str, options: ClientOptions) -> ClientPlan:
     target = stream_target.parse(url)
     _check_tls(options, target)
     limits = Limits(**{name: getattr(options, name) for name in OF_CONNECTION})
+    proxy = _proxy(target, options)
     tls = _tls(options) if target.is_tls else None
     if isinstance(target, Target):
         if options.protocol is not None:
@@ -144,8 +151,21 @@ def plan(url: str, options: ClientOptions) -> ClientPlan:
         deflate = _deflate(options.compression)
         opening = ClientOpening(target, _headers(options), _subprotocols(options), deflate)
         opening.request("AAAAAAAAAAAAAAAAAAAAAA==")  # raises now what would fail later
-        return ClientPlan(target, options.timeout, limits, tls, opening, None, deflate)
-    return ClientPlan(target, options.timeout, limits, tls, None, _factory(target, options))
+        return ClientPlan(target, options.timeout, limits, tls, opening, None, deflate, proxy)
+    factory = _factory(target, options)
+    return ClientPlan(target, options.timeout, limits, tls, None, factory, proxy=proxy)
+
+
+def _proxy(target: AnyTarget, options: ClientOptions) -> ProxyAddress | None:
+    if options.proxy is None:
+        return None
+    found = proxy_address.parse(options.proxy)
+    if target.unix_path:
+        raise UsageError(f"{target} is a socket of this machine, which no proxy reaches")
+    if found.scheme == "socks5" and len(target.host) > proxy_address.SOCKS_MOST:
+        raise UsageError(f"{target.host!r:.80} is too long a name for a SOCKS5 proxy")
+    check_library(found)
+    return found
 
 
 def _check_delays(options: ClientOptions) -> None:

@@ -70,8 +70,8 @@ def connect(url: str, **given: Any) -> Connecting | ReconnectingLine:
     """Connects to a server: `async with connect("wss://example.com/chat") as line`, or `await`.
 
     Args:
-        url: `ws://`, `wss://`, `tcp://`, `text://`, `frame://`, the last three also as `…+tls://`
-            and `…+unix://`.
+        url: `ws://`, `wss://`, `tcp://`, `text://`, `frame://`, the last three also as `…+tls://`;
+            all as `…+unix://`.
         **given: see `ClientOptions`.
 
     Returns:

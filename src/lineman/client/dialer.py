@@ -134,6 +134,9 @@ class _DialedLine(ReconnectingLine):
         super().__init__(url, options)
         self._dialer = dialer
 
+    def _check_begun(self) -> None:
+        """What is sent before `Dialer.connect` waits for it."""
+
     def _begin(self, opened: OpenedLine) -> tuple[ClientService, Connection]:
         given = self._dialer.callbacks
         callbacks = Callbacks()

@@ -1,26 +1,22 @@
-"""Opens a connection to a server: name, TCP, TLS and handshake, all before one deadline."""
+"""Opens a connection to a server: name, TCP, proxy, TLS and handshake, all before one deadline."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from dataclasses import dataclass
-from typing import Any
 
 from lineman.client.client_options import ClientPlan
-from lineman.client.opening_failures import failure
+from lineman.client.opening_failures import failure, not_reached
+from lineman.client.opening_wire import OpeningWire
+from lineman.client.proxying import open_way
+from lineman.client.reaching import connected, reach
 from lineman.errors import ConnectionLost
-from lineman.net.stream import tlsstream
 from lineman.net.stream.tlsstream import TlsStream
 from lineman.protocols.interface import Session
 from lineman.protocols.websocket.client.client_handshake import ClientHandshake
 from lineman.protocols.websocket.close import ABNORMAL
 from lineman.protocols.websocket.masks import Masks
-
-CHUNK = 64 * 1024
-# The longest time that one address of a name may take while others are left.
-SHARE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +48,15 @@ async def open_connection(plan: ClientPlan) -> OpenedLine:
     """
     deadline = asyncio.get_running_loop().time() + plan.timeout
     try:
-        async with asyncio.timeout_at(deadline):
-            sock = await _reach(plan)
-    except (OSError, TimeoutError) as error:
-        raise failure(error, plan) from None
+        sock = await _reach(plan, deadline)
+    except OSError as error:
+        raise not_reached(error, plan) from None
+    target = plan.target
     try:
+        if plan.proxy is not None:
+            await open_way(sock, plan.proxy, target.host, target.port, deadline)
         async with asyncio.timeout_at(deadline):
-            return await _shake_hands(plan, _Wire(sock))
+            return await _shake_hands(plan, OpeningWire(sock))
     except BaseException as error:
         sock.close()
         if isinstance(error, Exception):
@@ -66,97 +64,16 @@ async def open_connection(plan: ClientPlan) -> OpenedLine:
         raise
 
 
-async def _reach(plan: ClientPlan) -> socket.socket:
-    """A connected socket: of the first address of the host that answers."""
-    loop = asyncio.get_running_loop()
-    target = plan.target
-    path = getattr(getattr(target, "address", None), "path", "")
-    if path:
-        return await _connect(socket.AF_UNIX, path)
-    found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    last: OSError = OSError("the name has no address")
-    for number, (family, _, _, _, address) in enumerate(found, 1):
-        try:
-            if number == len(found):
-                return await _connect(family, address)
-            async with asyncio.timeout(SHARE):
-                return await _connect(family, address)
-        except TimeoutError as error:
-            last = error
-        except OSError as error:
-            last = error
-    raise last
+async def _reach(plan: ClientPlan, deadline: float) -> socket.socket:
+    """A socket that is connected to the server, or to its proxy."""
+    if plan.target.unix_path:
+        async with asyncio.timeout_at(deadline):
+            return await connected(socket.AF_UNIX, plan.target.unix_path)
+    place = plan.proxy or plan.target
+    return await reach(place.host, place.port, deadline)
 
 
-async def _connect(family: int, address: Any) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        await asyncio.get_running_loop().sock_connect(sock, address)
-        if family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-class _Wire:
-    """A connected socket before its connection has begun: reads and writes, with TLS or without."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.tls: TlsStream | None = None
-        self._loop = asyncio.get_running_loop()
-
-    async def begin_tls(self, context: ssl.SSLContext, host: str) -> None:
-        tls = TlsStream(context, self.sock.fileno(), None, host)
-        tls.server_name = host
-        try:
-            while not tls.handshake():
-                await self._ready(tls.wants_write)
-        except BaseException:
-            tls.release()
-            raise
-        self.tls = tls
-
-    async def send(self, data: bytes) -> None:
-        if self.tls is None:
-            await self._loop.sock_sendall(self.sock, data)
-            return
-        while data:
-            count = self.tls.write(data)
-            if count == tlsstream.AGAIN:
-                await self._ready(is_write=True)
-            else:
-                data = data[count:]
-
-    async def receive(self) -> bytes:
-        if self.tls is None:
-            return await self._loop.sock_recv(self.sock, CHUNK)
-        buffer = bytearray(CHUNK)
-        with memoryview(buffer) as view:
-            while (count := self.tls.read(view)) == tlsstream.AGAIN:
-                await self._ready(is_write=False)
-            return bytes(view[:count])
-
-    async def _ready(self, is_write: bool) -> None:
-        """Returns once the socket can be written, or read."""
-        ready: asyncio.Future[None] = self._loop.create_future()
-        add = self._loop.add_writer if is_write else self._loop.add_reader
-        remove = self._loop.remove_writer if is_write else self._loop.remove_reader
-        add(self.sock, _settle, ready)
-        try:
-            await ready
-        finally:
-            remove(self.sock)
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-async def _shake_hands(plan: ClientPlan, wire: _Wire) -> OpenedLine:
+async def _shake_hands(plan: ClientPlan, wire: OpeningWire) -> OpenedLine:
     if plan.tls is not None:
         await wire.begin_tls(plan.tls, plan.target.server_name)
     try:
@@ -170,7 +87,7 @@ async def _shake_hands(plan: ClientPlan, wire: _Wire) -> OpenedLine:
     return OpenedLine(wire.sock.detach(), peer, wire.tls, session, rest, subprotocol)
 
 
-async def _speak(plan: ClientPlan, wire: _Wire) -> tuple[Session, bytes, str | None]:
+async def _speak(plan: ClientPlan, wire: OpeningWire) -> tuple[Session, bytes, str | None]:
     """The session; for a websocket after its handshake."""
     if plan.factory is not None:
         return plan.factory(plan.limits), b"", None

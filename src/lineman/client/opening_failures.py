@@ -7,6 +7,7 @@ import socket
 import ssl
 
 from lineman.client.client_options import ClientPlan
+from lineman.client.reaching import NoAddressError
 from lineman.errors import ConnectError, ConnectionLost, LinemanError
 from lineman.net.stream.tlsstream import is_end_of_tcp
 from lineman.protocols.websocket.client.client_handshake import HandshakeRefusedError
@@ -14,6 +15,8 @@ from lineman.protocols.websocket.client.server_answer import NotHttpError
 
 # Characters of an answer's body that are quoted.
 QUOTED = 200
+# Addresses of a name that are told with their failures.
+ADDRESSES = 8
 
 
 def failure(error: Exception, plan: ClientPlan) -> Exception:
@@ -41,25 +44,79 @@ def failure(error: Exception, plan: ClientPlan) -> Exception:
         return error
     if isinstance(error, ssl.SSLError):
         return _tls(error, plan)
-    if isinstance(error, socket.gaierror):
-        return ConnectError(
-            f"the name {target.host} is not known ({error.strerror})", "check its spelling"
-        )
     if isinstance(error, TimeoutError) and error.errno is None:
-        return ConnectError(
-            f"{target} did not open a {target.opened} within {plan.timeout:g} s",
-            "see whether the server answers, and whether a firewall is between; or give a larger "
-            "timeout",
-        )
+        return _late(str(target), target.opened, plan)
     if isinstance(error, OSError):
-        number = error.errno
-        words = error.strerror or str(error)
-        if number == errno.ECONNREFUSED:
-            return ConnectError(
-                f"nothing listens on {target.place}: connection refused", "start the server"
-            )
-        return ConnectError(f"{target.place} is not reached: {words.lower()}", "see the network")
+        return _by_network(target.place, error)
     return error
+
+
+def not_reached(error: OSError, plan: ClientPlan) -> ConnectError:
+    """What `connect` raises where no socket is connected.
+
+    Args:
+        error: what was raised on the way to the server, or to its proxy.
+        plan: where to, and how.
+    """
+    proxy, target = plan.proxy, plan.target
+    where = str(target) if proxy is None else f"the proxy {proxy}"
+    place = target.place if proxy is None else where
+    if isinstance(error, socket.gaierror):
+        host = target.host if proxy is None else proxy.host
+        whose = "" if proxy is None else " of the proxy"
+        return ConnectError(
+            f"the name {host}{whose} is not known ({error.strerror})", "check its spelling"
+        )
+    failures = error.failures if isinstance(error, NoAddressError) else []
+    is_late = isinstance(error, TimeoutError) and error.errno is None
+    if is_late or (isinstance(error, NoAddressError) and error.is_late):
+        opened = target.opened if proxy is None else "connection"
+        each = f" ({_each(failures)})" if len(failures) > 1 else ""
+        return _late(where, opened, plan, each)
+    if not failures:
+        return _by_network(place, error)
+    first = failures[0][1]
+    assert first is not None
+    if len(failures) == 1:
+        return _by_network(place, first)
+    if all(each is not None and each.errno == errno.ECONNREFUSED for _, each in failures):
+        return _by_network(f"{place} ({_limited([at for at, _ in failures], ', ')})", first)
+    return ConnectError(f"{place} is not reached: {_each(failures)}", "see the network")
+
+
+def _each(failures: list[tuple[str, OSError | None]]) -> str:
+    """Each address with its failure."""
+    words = (
+        (at, "no answer" if error is None else (error.strerror or str(error)).lower())
+        for at, error in failures
+    )
+    return _limited([f"{at}: {why}" for at, why in words], "; ")
+
+
+def _limited(texts: list[str], between: str) -> str:
+    more = len(texts) - ADDRESSES
+    return between.join(texts[:ADDRESSES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _late(where: str, opened: str, plan: ClientPlan, each: str = "") -> ConnectError:
+    return ConnectError(
+        f"{where} did not open a {opened} within {plan.timeout:g} s{each}",
+        "see whether the server answers, and whether a firewall is between; or give a larger "
+        "timeout",
+    )
+
+
+def _by_network(place: str, error: OSError) -> ConnectError:
+    words = error.strerror or str(error)
+    if error.errno == errno.ECONNREFUSED:
+        return ConnectError(f"nothing listens on {place}: connection refused", "start the server")
+    if error.errno == errno.ENOENT:
+        return ConnectError(
+            f"{place} is not reached: there is no such socket",
+            "start the server, or check the path; a request's path follows a colon: "
+            "ws+unix:///run/app.sock:/chat",
+        )
+    return ConnectError(f"{place} is not reached: {words.lower()}", "see the network")
 
 
 def _refused(error: HandshakeRefusedError, plan: ClientPlan) -> ConnectError:

@@ -82,10 +82,15 @@ class ReconnectingLine:
         Returns:
             False where it is dropped: `max_waiting` messages wait already, or the line is closed;
             or as `Connection.send`.
+
+        Raises:
+            UsageError: it was not entered; or as `Connection.send`.
         """
         if self._is_ready and self.is_open and not self._waiting:
             assert self.connection is not None
             return self.connection.send(message)
+        if self._task is None and not self._is_closed:
+            self._check_begun()
         if self._is_closed or len(self._waiting) >= self._options.max_waiting:
             self.dropped += 1
             return False
@@ -106,6 +111,10 @@ class ReconnectingLine:
         if self.connection is None and self._task is not None:
             self._task.cancel()
         self._changed.set()
+
+    def _check_begun(self) -> None:
+        """Raises where a message would wait for nothing."""
+        raise UsageError(_NOT_ENTERED)
 
     def begin(self) -> None:
         """Begins to connect."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lineman.base import address
 from lineman.base.address import STREAMS, Address
@@ -35,6 +35,11 @@ class StreamTarget:
     def host(self) -> str:
         """A name or an IP address, IPv6 without brackets; for a unix socket its path."""
         return self.address.path or self.address.host
+
+    @property
+    def unix_path(self) -> str:
+        """The path of a unix socket; empty for TCP."""
+        return self.address.path
 
     @property
     def server_name(self) -> str:
@@ -81,6 +86,8 @@ def parse(url: str) -> AnyTarget:
         UsageError: it is none; the message holds the right spelling where it can be guessed.
     """
     name, _, rest = url.partition(":")
+    if name.lower() in ("ws+unix", "wss+unix"):
+        return _websocket_on_unix(url)
     if name.lower().endswith("s") and name.lower()[:-1] in STREAMS:
         instead = f"{name.lower()[:-1]}+tls:{rest}"
         raise UsageError(f"{url!r} has the scheme {name!r}; for TLS write {instead}")
@@ -98,3 +105,16 @@ def parse(url: str) -> AnyTarget:
             f"{url!r} has no port that a client can connect to; give that of the service"
         )
     return StreamTarget(found)
+
+
+def _websocket_on_unix(url: str) -> Target:
+    """`ws+unix:///run/app.sock:/chat?room=7`: behind a colon the request, as npm's ws."""
+    scheme, _, rest = url.partition(":")
+    path, colon, resource = rest.partition(":/")
+    resource = "/" + resource if colon else ""
+    try:
+        found = address.parse(f"{scheme}:{path}")
+    except ConfigError as error:
+        raise UsageError(f"{error.seen}; {error.fix}") from None
+    asked = websocket_url.parse(f"{found.scheme}://localhost{resource}")
+    return replace(asked, unix_path=found.path)

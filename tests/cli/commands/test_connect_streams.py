@@ -121,3 +121,11 @@ def test_a_service_that_speaks_first_is_heard() -> None:
 
     with serving("text", "localhost:0", on_connect=greet) as url:
         assert talk(url, "--count", "1") == ("220 hello\n", "", 0)
+
+
+def test_a_websocket_on_a_unix_socket_is_talked_to(pair: IssuedPair, tmp_path: Path) -> None:
+    for scheme, options in (("ws", {}), ("wss", {"cert": pair.cert, "key": pair.key})):
+        with serving(f"{scheme}+unix", str(tmp_path / scheme), **options) as url:
+            trust = ["--insecure"] if options else []
+            out, err, status = talk(*trust, "--count", "1", f"{url}:/room", said=b"hello\n")
+            assert (out, status) == ("hello\n", 0), err

@@ -131,6 +131,11 @@ def _url(options: argparse.Namespace) -> list[Finding]:
     target = stream_target.parse(options.subject)
     if isinstance(target, StreamTarget):
         return _stream(options, target)
+    if target.unix_path:
+        raise UsageError(
+            f"{target} is a socket of this machine, and the doctor looks at what clients of the "
+            "network meet; `lineman connect` tries it"
+        )
     # Raises now if a header or subprotocol would break every handshake.
     arguments.opening_of(options, target)
     question = Question(

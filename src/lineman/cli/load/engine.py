@@ -17,7 +17,7 @@ from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.load_shared import HANG_UP, Net
 from lineman.cli.load.modes import WORKS
 from lineman.cli.load.work import wrong_replies
-from lineman.client.stream_target import AnyTarget, StreamTarget
+from lineman.client.stream_target import AnyTarget
 from lineman.errors import ConfigError
 
 SECOND = 1_000_000_000
@@ -40,8 +40,8 @@ def addresses_of(target: AnyTarget) -> list[Address]:
     Raises:
         socket.gaierror: the name is unknown.
     """
-    if isinstance(target, StreamTarget) and target.address.path:
-        return [(socket.AF_UNIX, target.address.path)]
+    if target.unix_path:
+        return [(socket.AF_UNIX, target.unix_path)]
     return resolve(target.host, target.port)
 
 

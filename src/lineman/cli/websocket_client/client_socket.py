@@ -7,6 +7,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 
+from lineman.client.stream_target import AnyTarget
 from lineman.errors import ConnectionLost
 from lineman.protocols.websocket import close
 from lineman.protocols.websocket.client.client_handshake import (
@@ -72,7 +73,7 @@ class Wire:
         self.timings = Timings()
         self.handshake = ClientHandshake(opening, Masks().take, ClientLimits(close_timeout=goodbye))
         self._timeout = timeout
-        self._socket = connected(target.host, target.port, timeout, self.timings)
+        self._socket = opened(target, timeout, self.timings)
         try:
             if tls is not None:
                 self._socket = tls.wrap_socket(self._socket, server_hostname=target.host)
@@ -172,6 +173,25 @@ def tls_of(connected: socket.socket) -> str | None:
         return None
     cipher = connected.cipher()
     return f"{connected.version()} {cipher[0] if cipher else ''}".strip()
+
+
+def opened(target: AnyTarget, timeout: float, timings: Timings) -> socket.socket:
+    """A socket that is connected to a service, by TCP or on a unix socket.
+
+    Raises:
+        OSError: it is not reached.
+    """
+    if not target.unix_path:
+        return connected(target.host, target.port, timeout, timings)
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(timeout)
+    try:
+        made.connect(target.unix_path)
+    except BaseException:
+        made.close()
+        raise
+    timings.note("socket")
+    return made
 
 
 def connected(host: str, port: int, timeout: float, timings: Timings) -> socket.socket:

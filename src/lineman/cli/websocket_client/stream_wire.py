@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import Any
 
-from lineman.cli.websocket_client.client_socket import CHUNK, Timings, connected, tls_of
+from lineman.cli.websocket_client.client_socket import CHUNK, Timings, opened, tls_of
 from lineman.client.stream_target import StreamTarget
 from lineman.net.connection.limits import Limits
 from lineman.protocols.codecs.chosen import SESSIONS
@@ -58,7 +58,7 @@ class StreamWire:
         self._is_tcp = target.protocol == "tcp"
         self._has_ended = False
         self._is_over = False
-        self._socket = _open(target, timeout, self.timings)
+        self._socket = opened(target, timeout, self.timings)
         try:
             if tls is not None:
                 self._socket = tls.wrap_socket(
@@ -160,17 +160,3 @@ class StreamWire:
     def close(self) -> None:
         """Closes the socket."""
         self._socket.close()
-
-
-def _open(target: StreamTarget, timeout: float, timings: Timings) -> socket.socket:
-    if not target.address.path:
-        return connected(target.host, target.port, timeout, timings)
-    made = socket.socket(socket.AF_UNIX)
-    made.settimeout(timeout)
-    try:
-        made.connect(target.address.path)
-    except BaseException:
-        made.close()
-        raise
-    timings.note("socket")
-    return made

@@ -6,7 +6,7 @@ Source: RFC 6455, section 3 (websocket URIs).
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
 from lineman.base.address import with_slashes
@@ -27,12 +27,14 @@ class Target:
         host: a name or an IP address, IPv6 without brackets.
         port: 1 to 65535.
         resource: path and query, percent-encoded.
+        unix_path: the path of a unix socket, whose host is `localhost`; empty for TCP.
     """
 
     scheme: str
     host: str
     port: int
     resource: str
+    unix_path: str = ""
 
     @property
     def is_tls(self) -> bool:
@@ -58,7 +60,7 @@ class Target:
     @property
     def place(self) -> str:
         """Where it is, in words: `example.com, port 443`."""
-        return f"{self.host}, port {self.port}"
+        return self.unix_path or f"{self.host}, port {self.port}"
 
     def with_tls(self, is_tls: bool) -> Target:
         """The same place with TLS or without, for a hint."""
@@ -66,9 +68,12 @@ class Target:
 
     def with_scheme(self, scheme: str) -> Target:
         """The same place by another scheme, for a hint."""
-        return Target(scheme, self.host, self.port, self.resource)
+        return replace(self, scheme=scheme, port=_PORTS[scheme] if self.unix_path else self.port)
 
     def __str__(self) -> str:
+        if self.unix_path:
+            asked = "" if self.resource == "/" else f":{self.resource}"
+            return f"{self.scheme}+unix://{self.unix_path}{asked}"
         return f"{self.scheme}://{self.authority}{self.resource}"
 
 
