@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+ADDRESS = r"(0\.0\.0\.0|127\.0\.0\.1):8282"
 
 
 class Example:
@@ -28,9 +30,10 @@ class Example:
     def __init__(self, name: str, directory: Path, **env: str) -> None:
         (self.port,) = free_ports(1)
         text = (EXAMPLES / name).read_text(encoding="utf-8")
-        assert text.count("0.0.0.0:8282") == 1
+        text, count = re.subn(ADDRESS, f"127.0.0.1:{self.port}", text)
+        assert count == 1
         self._script = directory / name
-        self._script.write_text(text.replace("0.0.0.0:8282", f"127.0.0.1:{self.port}"), "utf-8")
+        self._script.write_text(text, "utf-8")
         self._directory = directory
         self.program = Program(name, [sys.executable, self._script], env=env, cwd=directory)
 
