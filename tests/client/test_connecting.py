@@ -235,7 +235,6 @@ def test_a_client_shows_its_certificate(no_traces: None, tmp_path: Path, ca: Tes
 @contextlib.asynccontextmanager
 async def serving(answer: bytes, *, ends: bool = True) -> Any:
     """A server that answers everybody with these bytes."""
-
     writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -252,6 +251,8 @@ async def serving(answer: bytes, *, ends: bool = True) -> Any:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for _ in range(10):  # what was accepted and is not at its callback yet
+            await asyncio.sleep(0)
         for writer in writers:
             writer.close()
             with contextlib.suppress(OSError):
