@@ -413,7 +413,7 @@ def test_users_of_a_node_that_ends_are_reported_offline_by_those_that_stay(
         client.close()
     system.wait_until(lambda: not ends.orders.registry.uids(), "their connections are over")
     reported: list[str] = []
-    on_user = stays._on_user
+    on_user = stays._news.on_user
     assert stays.routing._users is not None
 
     def note(uid: str, is_online: bool) -> None:
