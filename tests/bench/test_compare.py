@@ -38,7 +38,7 @@ def test_every_row_works_with_lineman_alone(tmp_path: Path) -> None:
 def test_the_server_in_c_does_every_row_without_http(tmp_path: Path) -> None:
     kept = tmp_path / "samples.json"
     names = "text,text16,frame,frame16,tcp,tcp16,udp,udp16,tcph,mt"
-    words = ["--short", "--only", "lineman,stream_echo", "--rows", names, "--seconds", "0.1"]
+    words = ["--short", "--only", "lineman,stream_echo", "--rows", names, "--seconds", "0.4"]
     done = run(*words, "--json", str(kept))
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = json.loads(kept.read_text())["rounds"]
