@@ -57,6 +57,17 @@ def test_a_bad_decision_fails_its_client_and_not_the_link(
     assert client.receive() == "x"
 
 
+def test_a_refusal_stays_one_if_the_callback_raises_behind_it(system: System) -> None:
+    def decide(client: Client, request: Any) -> None:
+        client.reject(401, "no token")
+        raise KeyError("token")
+
+    system.add_node("on_websocket_connect", "on_message")
+    system.add_business(on_websocket_connect=decide, on_message=echo)
+    with pytest.raises(Exception, match="401"):
+        system.connect()
+
+
 def test_a_callback_whose_own_task_was_cancelled_closes_its_client(system: System) -> None:
     async def on_message(client: Client, message: str) -> None:
         inner = asyncio.get_running_loop().create_future()

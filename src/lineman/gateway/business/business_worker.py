@@ -357,7 +357,8 @@ class Business(CurrentClientApi):
         self._on_failure()
         self._log.exception(error, "%r: a callback raised; the client is closed", client)
         if isinstance(event, HandshakeRequest):
-            self._decisions[client] = {"status": 500, "body": "Internal Server Error"}
+            if "status" not in self._decisions.get(client, {}):  # a refusal stays one
+                self._decisions[client] = {"status": 500, "body": "Internal Server Error"}
         else:
             words = closing.words(closing.INTERNAL_ERROR)
             client.link.post(CloseClient(client.id, None, closing.INTERNAL_ERROR, words))
