@@ -172,7 +172,8 @@ class Inbox:
         connection = self._connection
         self.is_unbegun = False
         try:
-            if await self._guarded(coroutine) and on_done is not None:
+            has_ended_well = await self._guarded(coroutine)
+            if has_ended_well and on_done is not None:
                 on_done()
             self._is_opening = False
             while self._events and not self._is_held and not self._is_ended:
