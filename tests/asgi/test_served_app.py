@@ -34,6 +34,32 @@ def test_a_call_that_ignores_the_end_of_its_client_is_named(
     wait_until(lambda: "GET /stuck) goes on 0.1 s after its client" in caplog.text, "it is named")
 
 
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_websocket_whose_call_has_ended_is_not_kept_nor_named(
+    serve_app: Serve,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    closes: bool,
+) -> None:
+    monkeypatch.setattr(served_app, "LINGERING", 0.1)
+
+    async def steps(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        if closes:
+            await send({"type": "websocket.close", "code": 4001})
+
+    site = serve_app(Told(steps))
+    client = site.open()
+    assert client.receive_close().code == (4001 if closes else 1000)
+    client.send_close(1000)
+    assert client.receive_all() == b""
+    site.wait_until_empty()
+    served = site.call(lambda: site.worker.service.callbacks.app)
+    assert not served._left
+    assert "goes on" not in caplog.text
+
+
 def test_what_a_call_returns_is_told(serve_app: Serve, caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> Any:
         if scope["type"] == "http":

@@ -105,6 +105,52 @@ def test_a_refusal_may_be_an_answer_of_the_application(serve_app: Serve, pieces:
         assert data.endswith(b"\r\n\r\n7\r\nsign in\r\n7\r\nsign in\r\n0\r\n\r\n")
 
 
+def denied(serve_app: Serve, status: int, headers: Any, *pieces: bytes) -> tuple[bytes, Any]:
+    """What a client gets whose handshake is refused so, and what the application's call raised."""
+
+    async def steps(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        kind = "websocket.http.response"
+        await send({"type": f"{kind}.start", "status": status, "headers": headers})
+        for number, piece in enumerate(pieces, 1):
+            more = number < len(pieces)
+            await send({"type": f"{kind}.body", "body": piece, "more_body": more})
+
+    app = Told(steps)
+    client = serve_app(app).connect()
+    client.send_bytes(client.handshake_bytes())
+    return client.receive_all(), app.wait_for_end()
+
+
+@pytest.mark.parametrize(
+    ("length", "pieces", "told", "arrives"),
+    [
+        (b"2", (b"too long",), "8 bytes where 2 were left", b""),
+        (b"20", (b"ab",), "18 bytes before", b""),
+        (b"4", (b"ab", b"cde"), "3 bytes where 2 were left", b"\r\n\r\nab"),
+        (b"4", (b"ab", b"c"), "1 bytes before", b"\r\n\r\nab"),
+    ],
+)
+def test_a_refusal_of_another_length_than_it_says_is_told(
+    serve_app: Serve, length: bytes, pieces: tuple[bytes, ...], told: str, arrives: bytes
+) -> None:
+    data, error = denied(serve_app, 401, [(b"content-length", length)], *pieces)
+    assert told in str(error)
+    if arrives:
+        assert data.endswith(arrives)  # the connection ends, and the client sees what is missing
+    else:
+        assert data.startswith(b"HTTP/1.1 500 ")
+
+
+def test_a_refusal_whose_status_has_no_body_has_none(serve_app: Serve) -> None:
+    data, error = denied(serve_app, 204, [], b"body", b"more")
+    assert error is None
+    assert data.startswith(b"HTTP/1.1 204 No Content\r\n")
+    assert data.endswith(b"\r\n\r\n")
+    assert b"ontent-" not in data
+    assert b"chunked" not in data
+
+
 def test_closing_has_the_code_and_the_reason_of_the_application(serve_app: Serve) -> None:
     async def steps(scope: Any, receive: Any, send: Any) -> None:
         await receive()

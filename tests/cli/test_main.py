@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,17 @@ def run(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> int:
 
     monkeypatch.setattr(command, "modules", lambda first, handoff: [Failing])
     return command.main(["fail"])
+
+
+@pytest.mark.parametrize("kind", [UsageError, ConfigError])
+def test_what_a_terminal_would_obey_is_shown_as_an_escape(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: Any
+) -> None:
+    error = kind("no file \x1b[31mred") if kind is UsageError else kind("no \x1b[31mred", "see")
+    assert run(error, monkeypatch) in (1, 2)
+    printed = capsys.readouterr().err
+    assert "\\x1b[31mred" in printed
+    assert "\x1b" not in printed
 
 
 def test_ctrl_c_while_a_command_is_loaded_ends_it_without_a_traceback(

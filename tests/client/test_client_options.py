@@ -84,6 +84,8 @@ def test_a_stream_has_a_session_and_no_handshake(url: str) -> None:
         ("ws://h/", {"first_delay": 0}, "first_delay is 0"),
         ("ws://h/", {"last_delay": "x"}, "last_delay is 'x'"),
         ("ws://h/", {"max_waiting": -1}, "max_waiting is -1"),
+        ("ws://h/", {"first_delay": 5, "last_delay": 1}, "first_delay is 5, and last_delay 1"),
+        ("ws://h/", {"reconnect": "yes"}, "reconnect is 'yes'; give True or False"),
         ("ws://h/", {"on_open": 7}, "on_open is 7"),
     ],
 )

@@ -420,7 +420,7 @@ async def _opened(connecting: Connecting) -> Connection:
 
 
 def test_an_option_that_does_not_exist_is_named() -> None:
-    with pytest.raises(UsageError, match="no option tiemout; it has "):
+    with pytest.raises(UsageError, match="no option tiemout; did you mean timeout"):
         connect("ws://h/", tiemout=1)
 
 

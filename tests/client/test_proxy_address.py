@@ -47,6 +47,8 @@ def test_an_address_of_a_proxy_is_read(text: str, expected: ProxyAddress) -> Non
         ("socks5://u@h:1", "the password of the SOCKS5 proxy is empty"),
         ("socks5://u:secr%C3%A9t@h:1", "others than ASCII"),
         (f"socks5://u:{'secret' * 50}@h:1", "more than 255"),
+        ("http://u:\udcffsecret@h:1", "no UTF-8"),
+        ("http://\udcff:secret@h:1", "no UTF-8"),
     ],
 )
 def test_a_wrong_one_is_refused_and_its_password_not_quoted(text: str, words: str) -> None:

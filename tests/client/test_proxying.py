@@ -197,6 +197,7 @@ async def through(scheme: str, answer: bytes, *, ends: bool = False, **options: 
         await server.wait_closed()
     assert f"the proxy {scheme}://{place} " in str(caught.value)
     assert "secret" not in str(caught.value)
+    assert "dTpzZWNyZXQ=" not in str(caught.value)
     assert len(str(caught.value)) < 600
     return str(caught.value)
 
@@ -207,6 +208,7 @@ async def through(scheme: str, answer: bytes, *, ends: bool = False, **options: 
         ("http", b"HTTP/1.1 403 For\x1b[31mbidden\r\n\r\n", r"80: 403 'For\x1b[31mbidden'"),
         ("http", b"HTTP/1.1 403 " + b"x" * 60_000 + b"\r\n\r\n", "403 'xxx"),
         ("http", b"HTTP/1.0 407 Who?\r\nA: b\r\n\r\n", "407 'Who?'; fix: give the right user"),
+        ("http", b"HTTP/1.1 400 got Basic dTpzZWNyZXQ= of u:secret\r\n\r\n", "Basic *** of u:***"),
         ("http", b"HTTP/1.1 502\r\n\r\n", "502 ''; fix: see whether the proxy reaches"),
         ("http", b"HTTP/1.1 100 c\r\n\r\n" * 20, "refused the way to example.com, port 80: 100"),
         ("http", b"HTTP/1.1 2000 OK\r\n\r\n", "answered with no HTTP"),

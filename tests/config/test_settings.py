@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -182,11 +183,18 @@ def test_the_file_lies_beside_the_program_or_where_the_variable_says(tmp_path: P
         (b"[worker", "is no TOML"),
         (b"a = '\xff'", "is no TOML"),
         (b"#" * 1_048_577, "more than 1048576 bytes"),
+        (b"a = " + b"[" * 20_000, "nested too deeply"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "lineman.toml").write_bytes(content)
     with pytest.raises(ConfigError, match=says):
+        load({}, [str(tmp_path / "app.py")])
+
+
+def test_a_pipe_in_its_place_is_told_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lineman.toml")
+    with pytest.raises(ConfigError, match="is no regular file"):
         load({}, [str(tmp_path / "app.py")])
 
 

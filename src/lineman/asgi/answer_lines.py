@@ -28,6 +28,19 @@ _date_second = 0
 _date_line = b""
 
 
+def too_long(size: int, left: int) -> UsageError:
+    """What `send` raises where a body is longer than its Content-Length says."""
+    return UsageError(
+        f"the application sent more of a body than its content-length says: {size} bytes where "
+        f"{left} were left"
+    )
+
+
+def too_short(left: int) -> UsageError:
+    """What `send` raises where a body ends before its Content-Length says."""
+    return UsageError(f"the application ended a body {left} bytes before its content-length")
+
+
 class AnswerLines:
     """The header lines of one answer.
 

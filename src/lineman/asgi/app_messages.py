@@ -65,7 +65,7 @@ def body_of(message: Mapping[str, Any]) -> bytes:
     body = message.get("body", b"")
     if type(body) is bytes:
         return body
-    if isinstance(body, (bytearray, memoryview)):
+    if isinstance(body, (bytes, bytearray, memoryview)):
         return bytes(body)
     raise UsageError(
         f"the body of {message.get('type')!r} is {type(body).__name__}; ASGI wants bytes"

@@ -10,7 +10,7 @@ import asyncio
 from typing import Any
 
 from lineman.asgi import path_send
-from lineman.asgi.answer_lines import AnswerLines, encode_trailers
+from lineman.asgi.answer_lines import AnswerLines, encode_trailers, too_long, too_short
 from lineman.asgi.app_calls import AppCall, client_gone, is_of_the_end
 from lineman.asgi.app_messages import body_of, out_of_order, status_of, type_of
 from lineman.errors import UsageError
@@ -219,19 +219,14 @@ class HttpExchange(AppCall):
             return
         if self._left >= 0:
             if len(body) > self._left:
-                raise UsageError(
-                    f"the application sent more of a body than its content-length says: "
-                    f"{len(body)} bytes where {self._left} were left"
-                )
+                raise too_long(len(body), self._left)
             self._left -= len(body)
         if body:
             self._stage.send_piece(body)
 
     def _end_body(self) -> None:
         if self._sends and self._left > 0:
-            raise UsageError(
-                f"the application ended a body {self._left} bytes before its content-length"
-            )
+            raise too_short(self._left)
         if self._wants_trailers:
             self._state = TRAILING
         else:

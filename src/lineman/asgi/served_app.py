@@ -154,7 +154,9 @@ class ServedApp:
         )
 
     def note_left(self, exchange: AppCall) -> None:
-        """Notes that the client of a call has gone: the call should end by itself."""
+        """Notes that the client of a call has gone: a call that goes on should end by itself."""
+        if exchange.task is not None and exchange.task.done():
+            return
         self._left.setdefault(exchange, self.loop.time())
         if not self._is_looking:
             self._is_looking = True

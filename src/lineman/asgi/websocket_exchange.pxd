@@ -2,6 +2,7 @@ from lineman.asgi.app_calls cimport AppCall
 
 cdef Py_ssize_t _MAX_SIZE, _MAX_MESSAGES
 cdef long long _HIGH_WATER
+cdef int _CHUNKED, _NO_BODY
 cdef int ASKED, OPENED, DENYING, ENDED
 
 cdef class WebsocketExchange(AppCall):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from lineman.asgi.answer_lines import AnswerLines
+from lineman.asgi.answer_lines import AnswerLines, too_long, too_short
 from lineman.asgi.app_calls import AppCall, client_gone, is_of_the_end
 from lineman.asgi.app_messages import (
     accept_headers,
@@ -39,6 +39,9 @@ HIGH_WATER = 64 * 1024
 _MAX_SIZE = MAX_SIZE  # as C numbers
 _MAX_MESSAGES = MAX_MESSAGES
 _HIGH_WATER = HIGH_WATER
+# Bytes of a refusal's body that are left, where they are not counted.
+_CHUNKED = -1
+_NO_BODY = -2
 
 # What the application has done so far.
 ASKED, OPENED, DENYING, ENDED = range(4)
@@ -221,14 +224,23 @@ class WebsocketExchange(AppCall):
         status = 0
         if self._head is not None:
             status, head = self._head
-            self._head = None
             length = head.length if has_more or head.length >= 0 else len(body)
-            data = denial_head(status, head.lines, length)
-            self._size = length  # counts no messages: there are none
-        is_chunked = self._size < 0
+            left = _NO_BODY if status in (204, 304) else length
+            data = denial_head(status, head.lines, left)
+        else:
+            left = self._size  # counts no messages: there are none
+        if left == _NO_BODY:
+            body = b""
+        elif left >= 0:
+            if len(body) > left:
+                raise too_long(len(body), left)
+            left -= len(body)
+            if left and not has_more:
+                raise too_short(left)
+        self._head, self._size = None, left
         if body:
-            data += b"%x\r\n%b\r\n" % (len(body), body) if is_chunked else body
-        if not has_more and is_chunked:
+            data += b"%x\r\n%b\r\n" % (len(body), body) if left == _CHUNKED else body
+        if not has_more and left == _CHUNKED:
             data += b"0\r\n\r\n"
         self._stage.deny_in_pieces(status, data)
         if not has_more:
@@ -266,11 +278,13 @@ def denial_head(status: int, lines: bytes, length: int) -> bytes:
     """The head of an answer that refuses a handshake.
 
     Args:
-        length: bytes of its body; -1 where it comes in chunks.
+        length: bytes of its body; -1 where it comes in chunks, -2 where the status has none.
     """
-    framing = b"Transfer-Encoding: chunked" if length < 0 else b"Content-Length: %d" % length
+    framing = b"Transfer-Encoding: chunked\r\n" if length == _CHUNKED else b""
+    if length >= 0:
+        framing = b"Content-Length: %d\r\n" % length
     line = encoded_status_line(status)
-    return b"%b%b%b\r\nConnection: close\r\n\r\n" % (line, lines, framing)
+    return b"%b%b%bConnection: close\r\n\r\n" % (line, lines, framing)
 
 
 def on_message(connection: Any, message: str | bytes) -> None:

@@ -85,7 +85,7 @@ class Number(OptionKind):
 
     def _refuse(self, name: str, value: object, rule: str) -> None:
         fix = self.remedy.format(name=name) or f"give {rule}"
-        raise ConfigError(f"{name} is {value!r}", fix)
+        raise ConfigError(f"{name} is {value!r:.200}", fix)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Flag(OptionKind):
     def check(self, name: str, value: object) -> None:
         """See `OptionKind`."""
         if not isinstance(value, bool):
-            raise ConfigError(f"{name} is {value!r}", "give True or False")
+            raise ConfigError(f"{name} is {value!r:.200}", "give True or False")
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,9 @@ class Text(OptionKind):
     def check(self, name: str, value: object) -> None:
         """See `OptionKind`."""
         if not isinstance(value, str):
-            raise ConfigError(f"{name} is {value!r}", f'give {self.what}, such as "{self.example}"')
+            raise ConfigError(
+                f"{name} is {value!r:.200}", f'give {self.what}, such as "{self.example}"'
+            )
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,10 @@ class Texts(OptionKind):
     def check(self, name: str, value: object) -> None:
         """See `OptionKind`."""
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise ConfigError(f"{name} is {value!r}", f'give a list: {name}=["…"]')
+            raise ConfigError(f"{name} is {value!r:.200}", f'give a list: {name}=["…"]')
         for each in value:
             if not isinstance(each, str):
-                raise ConfigError(f"{name} holds {each!r}", "give strings")
+                raise ConfigError(f"{name} holds {each!r:.200}", "give strings")
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class Choice(OptionKind):
         if not any(value is each or value == each for each in self.values):
             said = [f'"{each}"' if isinstance(each, str) else f"{each}" for each in self.values]
             words = ", ".join(said[:-1]) + (f" or {said[-1]}" if said[:-1] else said[-1])
-            raise ConfigError(f"{name} is {value!r}", f"write {name}={words}")
+            raise ConfigError(f"{name} is {value!r:.200}", f"write {name}={words}")
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,9 @@ DIRECTORY_PATH = Typed((str, Path), "the path of a directory")
 def described(value: object) -> str:
     """`the int 8282`: a number or a bool with its type; for other values only the type."""
     kind = type(value).__name__
-    return f"the {kind} {value!r}" if isinstance(value, bool | int | float) else f"of type {kind}"
+    return (
+        f"the {kind} {value!r:.200}" if isinstance(value, bool | int | float) else f"of type {kind}"
+    )
 
 
 def option(default: T, kind: OptionKind, *, is_shown: bool = True) -> T:

@@ -18,6 +18,7 @@ from lineman import __version__
 from lineman.cli.shared import standard_output as output
 from lineman.cli.shared.parsing import Parser
 from lineman.cli.shared.standard_output import OutputLostError
+from lineman.cli.shared.table import printable
 from lineman.errors import ConfigError, UsageError
 from lineman.process.master.handoff import Handoff, take_handoff
 
@@ -146,10 +147,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except UsageError as error:
-        print(f"lineman: {error}", file=sys.stderr)
+        _tell(error)
         return USAGE
     except ConfigError as error:
-        print(f"lineman: {error}", file=sys.stderr)
+        _tell(error)
         return FAILED
     except OutputLostError as error:
         if not error.is_broken_pipe:  # a reader such as `| head` may close the pipe
@@ -158,6 +159,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def _tell(error: Exception) -> None:
+    """Prints an error; what it quotes may have characters that a terminal would obey."""
+    lines = str(error).split("\n")
+    print("lineman: " + "\n".join(map(printable, lines)), file=sys.stderr)
 
 
 def complete(made: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -99,7 +100,9 @@ def options_of(whose: str, given: Mapping[str, Any]) -> ClientOptions:
     """
     for name in given:
         if name not in NAMES:
-            raise UsageError(f"{whose} has no option {name}; it has {', '.join(sorted(NAMES))}")
+            close = difflib.get_close_matches(name, NAMES, 1)
+            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(sorted(NAMES))}"
+            raise UsageError(f"{whose} has no option {name}; {hint}")
     return ClientOptions(**given)
 
 
@@ -173,6 +176,13 @@ def _check_delays(options: ClientOptions) -> None:
         value = getattr(options, name)
         if not isinstance(value, int | float) or not 0 < value < float("inf"):
             raise UsageError(f"{name} is {value!r:.60}; give seconds above 0")
+    if options.first_delay > options.last_delay:
+        raise UsageError(
+            f"first_delay is {options.first_delay:g}, and last_delay {options.last_delay:g}; the "
+            "delay grows from the first to the last"
+        )
+    if not isinstance(options.reconnect, bool):
+        raise UsageError(f"reconnect is {options.reconnect!r:.60}; give True or False")
     if not isinstance(options.max_waiting, int) or options.max_waiting < 0:
         raise UsageError(f"max_waiting is {options.max_waiting!r:.60}; give 0 or more messages")
     if options.on_open is not None and not callable(options.on_open):

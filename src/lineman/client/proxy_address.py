@@ -74,6 +74,12 @@ def parse(text: object) -> ProxyAddress:
 def _check(scheme: str, user: str, password: str) -> None:
     if not user:
         raise UsageError("proxy has a password or an @, and no user; " + _EXAMPLE)
+    try:
+        (user + password).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            "proxy has a user or a password with bytes that are no UTF-8; write them as %E9"
+        ) from None
     if scheme == "http":
         if ":" in user:
             raise UsageError("proxy has a user with a colon, which HTTP proxies cannot take")

@@ -86,15 +86,19 @@ async def _connect_by_http(sock: socket.socket, proxy: ProxyAddress, host: str, 
     wire = OpeningWire(sock)
     place = format_ip_port(host, port)
     request = f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n"
+    basic = ""
     if proxy.user:
-        basic = binascii.b2a_base64(f"{proxy.user}:{proxy.password}".encode(), newline=False)
-        request += f"Proxy-Authorization: Basic {basic.decode()}\r\n"
+        both = f"{proxy.user}:{proxy.password}".encode()
+        basic = binascii.b2a_base64(both, newline=False).decode()
+        request += f"Proxy-Authorization: Basic {basic}\r\n"
     await wire.send(f"{request}\r\n".encode())
     for _ in range(MAX_INTERIM):
         status, reason = await _answer(wire, proxy)
         if status >= 200:
             break
     if not 200 <= status < 300:
+        for secret in filter(None, (basic, proxy.password)):  # a proxy may say what it was sent
+            reason = reason.replace(secret, "***")
         raise _refused(proxy, status, reason, f"{host}, port {port}")
 
 

@@ -62,6 +62,11 @@ def leave(options: Collection[str]) -> None:
     _settled = frozenset(options)
 
 
+def is_settled(option: str) -> bool:
+    """Whether the command line has set an option."""
+    return option in _settled
+
+
 def forget() -> None:
     """Has the next call read them again, for another program in this process."""
     global _loaded

@@ -87,9 +87,9 @@ def _toml(name: str, text: str) -> object:
 
     try:
         read: Mapping[str, object] = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(
-            f"{name} is {text!r}, which is no list or table of TOML: {error}",
+            f"{name} is {text!r:.200}, which is no list or table of TOML: {error}",
             'write a list as ["a", "b"] or a, b; and a table as {a = 1, b = 2}',
         ) from None
     return read["value"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
 from typing import Any
@@ -278,7 +279,10 @@ def load(environment: Mapping[str, str], arguments: Sequence[str]) -> Settings:
     import tomllib  # few programs have a file
 
     try:
-        with open(file, "rb") as opened:
+        # Without waiting: a pipe has no end that comes by itself.
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise ConfigError(f"{file} is no regular file", "write a file, or remove it")
             text = opened.read(_MAX_FILE + 1)
         if len(text) > _MAX_FILE:
             raise ConfigError(f"{file} has more than {_MAX_FILE} bytes", "give a smaller file")
@@ -288,6 +292,8 @@ def load(environment: Mapping[str, str], arguments: Sequence[str]) -> Settings:
             f"{file} cannot be read: {error.strerror}",
             f"make it readable for the user of the program, or unset {FILE_VARIABLE}",
         ) from None
+    except RecursionError:
+        raise ConfigError(f"{file} is nested too deeply", "write tables as in the manual") from None
     except ValueError as error:  # no TOML, or no UTF-8
         raise ConfigError(f"{file} is no TOML: {error}", "correct the line that it names") from None
     return Settings(tables, os.path.basename(file), environment)

@@ -8,12 +8,13 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from lineman.base.option_kinds import Typed
-from lineman.config.applied_settings import Applied, loaded
+from lineman.config.applied_settings import Applied, is_settled, loaded
 from lineman.config.settings import OF_PROGRAM, PROGRAM
 
 HIDDEN = "(hidden)"
 DEFAULT = "default"
 CODE = "the code"
+COMMAND_LINE = "the command line"
 MAX_VALUE = 300
 
 # These may hold a key or a passphrase.
@@ -30,7 +31,7 @@ class ShownOption:
         service: `worker chat`, `gateway rooms`, `program`.
         option: its name.
         value: as Python writes it; passwords are hidden.
-        source: `default`, `the code`, or the place in the file, or the variable.
+        source: `default`, `the code`, `the command line`, the place in the file, or the variable.
     """
 
     service: str
@@ -48,7 +49,7 @@ def of_services(services: Sequence[Applied]) -> Iterator[ShownOption]:
             if each.default_factory is not MISSING:
                 default = each.default_factory()
             given = service.found.get(each.name)
-            source = DEFAULT if value == default else CODE
+            source = _source(each.name, value == default)
             kind = each.metadata.get("kind")
             is_secret = each.name in _SECRET or (isinstance(kind, Typed) and kind.is_secret)
             yield ShownOption(
@@ -66,13 +67,19 @@ def of_program(worker_class: Any, defaults: Mapping[str, object]) -> Iterator[Sh
         worker_class: the class `Worker`.
         defaults: its attributes before the program was run.
     """
-    found = loaded().of_program()
+    found = {name: value for name, value in loaded().of_program().items() if not is_settled(name)}
     for name in OF_PROGRAM:
         value = getattr(worker_class, name)
-        source = DEFAULT if value == defaults[name] else CODE
+        source = _source(name, value == defaults[name])
         if name in found:
             source = found[name].source
         yield ShownOption(PROGRAM, name, _text(value, name in _SECRET), source)
+
+
+def _source(option: str, is_default: bool) -> str:
+    if is_settled(option):
+        return COMMAND_LINE
+    return DEFAULT if is_default else CODE
 
 
 def _text(value: object, is_secret: bool) -> str:

@@ -218,6 +218,10 @@ def test_the_command_line_wins_over_the_settings_and_these_over_what_it_leaves_o
         '[program]\nlog_level = "DEBUG"\n[worker]\naddress = "http://127.0.0.1:1"\n'
         "count = 7\nmax_head_size = 1000\n"
     )
+    told = served.run("config", "main:app", "--workers", "1", "--json")
+    sources = {row["option"]: row["source"] for row in json.loads(told.stdout)}
+    assert sources["count"] == "the command line"
+    assert sources["max_head_size"] == "lineman.toml [worker]"
     program = served.start("--workers", "1", "--log-level", "info")
     assert served.get()["note"] == "kept"
     assert any(line.endswith("ready: 1 process") for line in program.output.splitlines())

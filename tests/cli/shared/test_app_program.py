@@ -88,7 +88,7 @@ def test_an_application_of_wsgi_is_served(folder: Path) -> None:
         (("served_module:app", "--interface", "wsgi"), "is an application of ASGI"),
         (("served_module:app", "--app-dir", "/no/such"), "there is no such directory"),
         (("served_module:app", "--env-file", "/no/such"), "--env-file /no/such: No such file"),
-        (("served_module:app", "--env-file", "bad"), "--env-file bad: line 1 is"),
+        (("served_module:app", "--env-file", "bad"), "--env-file bad: line 1 is no NAME=value"),
         (("served_module:app", "--env-file", "latin"), "--env-file latin: is no UTF-8"),
     ],
 )

@@ -109,6 +109,17 @@ def test_variables_of_containers_count(monkeypatch: pytest.MonkeyPatch) -> None:
     assert options("--workers", "2")["count"] == 2
 
 
+def test_a_value_that_cannot_work_is_told_with_the_name_of_the_option() -> None:
+    for words, told in (
+        (("--workers", "0"), "--workers is 0"),
+        (("--ws-ping-interval", "-1"), r"--ws-ping-interval is -1\.0"),
+        (("--backlog", "-5"), "--backlog is -5"),
+        (("--lifespan", "no"), "--lifespan is 'no'"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            options(*words)
+
+
 def test_a_variable_that_is_no_number_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,5 +160,5 @@ def test_an_env_file_has_names_and_values() -> None:
 
 @pytest.mark.parametrize("line", ["nothing", "=3", " = 3", "A B=3", "A=\0", "export =3"])
 def test_a_line_of_an_env_file_that_is_something_else_is_told(line: str) -> None:
-    with pytest.raises(ConfigError, match=r"line 2 is .*; fix: write NAME=value"):
+    with pytest.raises(ConfigError, match=r"^line 2 is no NAME=value; fix: write NAME=value"):
         read_variables(f"A=1\n{line}\n")

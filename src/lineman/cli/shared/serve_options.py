@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from lineman.errors import ConfigError
@@ -177,10 +178,15 @@ def worker_options(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigError: options that contradict each other.
     """
+    from lineman.config.options import WorkerOptions  # no other command needs it
+
+    kinds: dict[str, Any] = {each.name: each.metadata.get("kind") for each in fields(WorkerOptions)}
     found: dict[str, Any] = {"max_message_size": 16 * 1024 * 1024}  # as uvicorn has it
     for name, (option, _, _) in _VALUES.items():
         value = getattr(options, _variable(name).lower())
         if value is not None:
+            if option != "verify_client":  # it has other values there
+                kinds[option].check(name, value)
             found[option] = value
     if "ca_file" in found or "verify_client" in found:
         found["verify_client"] = _verify_client(found.get("verify_client", 0))
@@ -284,8 +290,8 @@ def read_variables(text: str) -> dict[str, str]:
         name, mark, value = line.removeprefix("export ").partition("=")
         name, value = name.strip(), value.strip()
         if not mark or not name or " " in name or "\0" in line:
-            shown = line if len(line) <= 40 else f"{line[:40]}…"
-            raise ConfigError(f"line {number} is {shown!r}", "write NAME=value")
+            # It is not shown, as it may hold a secret.
+            raise ConfigError(f"line {number} is no NAME=value", "write NAME=value, or remove it")
         quoted = _QUOTED.fullmatch(value)
         found[name] = quoted[2] if quoted else re.split(r"\s#", value)[0].strip()
     return found
