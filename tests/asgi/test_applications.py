@@ -35,6 +35,11 @@ def test_an_application_is_found_by_its_spelling(modules: Path) -> None:
     [
         ("", "no_such_module_here:app", "there is no module no_such_module_here"),
         ("application = 1\n", "broken_a:app", "write one of its names: application"),
+        (
+            "import os\nfrom enum import Enum\ndef make(): ...\nshop = print\nx = Enum\nthe = {}\n",
+            "broken_g:app",
+            "write one of its names: make, the$",
+        ),
         ("app = 1\n", "broken_b:app", "which is of type int"),
         ("import no_such_thing\n", "broken_c:app", "No module named 'no_such_thing'"),
         ("raise ValueError('x')\n", "broken_d:app", "ValueError: x at .*broken_d.py:1"),

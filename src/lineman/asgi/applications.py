@@ -107,7 +107,7 @@ def load(app: Any) -> Any:
         raise _failed(app, error) from error
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
-            names = [name for name in dir(found) if not name.startswith("_")][:12]
+            names = [name for name in dir(found) if _may_be_meant(found, name)][:12]
             raise ConfigError(
                 f"app is {app!r}, and {module_name} has no {attribute}",
                 f"write one of its names: {', '.join(names)}",
@@ -119,6 +119,15 @@ def load(app: Any) -> Any:
             "name an ASGI application",
         )
     return found
+
+
+def _may_be_meant(found: Any, name: str) -> bool:
+    """Whether a name is no module, and no class or function that was imported from elsewhere."""
+    value = getattr(found, name, None)
+    if name.startswith("_") or inspect.ismodule(value):
+        return False
+    is_defined = inspect.isclass(value) or inspect.isroutine(value)
+    return not is_defined or value.__module__ == getattr(found, "__name__", "")
 
 
 def _asgi(app: Any, name: str) -> Any:
