@@ -225,7 +225,8 @@ def test_two_replicas_serve_together_and_one_is_drained_and_stopped(tmp_path: Pa
         with pytest.raises(ConnectionClosedError, match="1012"):
             list(moved)
         assert draining.process.wait(DEADLINE) == 0, draining.output
-        assert (first.status("/readyz"), first.status("/healthz")) == (503, 200)
+        wait_until(lambda: first.status("/readyz") == 503, "the state of before is no longer told")
+        assert first.status("/healthz") == 200
         assert second.status("/readyz") == 200
         assert not first.is_healthy()
 
