@@ -22,6 +22,7 @@ from lineman.errors import ConfigError
         ({"name": ""}, "name is ''"),
         ({"name": "n" * 101}, "1 to 100 bytes"),
         ({"name": 7}, "name is 7"),
+        ({"name": "a\udcff"}, "name is 'a"),
         ({"path": "channels.sock"}, "absolute path"),
         ({"path": None}, "absolute path"),
         ({"broker": "http://localhost"}, "no broker's address"),

@@ -163,6 +163,8 @@ def test_an_event_without_a_name_is_an_error(event: Any) -> None:
         ("broker", "mysql://x", "no broker's address"),
         ("service_name", "", "service_name is ''"),
         ("service_name", "a/b", "service_name is 'a/b'"),
+        ("service_name", "a\nb", r"service_name is 'a\\nb'"),
+        ("service_name", "a\udcff", "service_name is 'a"),
         ("service_name", "x" * 101, "1 to 100 bytes"),
         ("secret", "short", "the secret has 5 bytes"),
         ("secret", 7, "the secret is no text"),

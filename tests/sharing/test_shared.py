@@ -160,6 +160,9 @@ def test_two_names_have_nothing_in_common(run: Run) -> None:
         assert await other.get("k") is None
         await other.delete("k")
         assert await shared.get("k") == 1
+        alike = Shared(f"{shared.name[-20:]}:b")
+        await Shared(shared.name[-20:]).set("b:c", 2)
+        assert await alike.get("c") is None
 
     run(test)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from lineman.base.joined_names import joined
 from lineman.brokers.base import Subscriber
 from lineman.brokers.remote import DEFAULT_LIMITS, Remote, RemoteLimits, parts_of
 from lineman.errors import ConfigError
@@ -72,7 +73,7 @@ class RedisBroker(Remote):
     ) -> None:
         super().__init__(url, subscriber, limits)
         self._url = url
-        self._prefix = f"lineman:{name}:".encode()
+        self._prefix = f"lineman:{joined(name, '')}".encode()
 
     def _channel(self, topic: str) -> bytes:
         return self._prefix + topic.encode()

@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from lineman.base.joined_names import joined
 from lineman.brokers.history_store import HistoryStore, StoredEntries, StoreLimits
 from lineman.brokers.redis_commands import RedisCommands
 
@@ -121,7 +122,7 @@ class RedisHistory(HistoryStore):
 
     def __init__(self, url: str, name: str, limits: StoreLimits) -> None:
         super().__init__(url, limits)
-        self._prefix = f"lineman:{name}:history:"
+        self._prefix = f"lineman:{joined(name, 'history', '')}"
         self._server = RedisCommands(url, limits.timeout)
         self._append = _Script(_APPEND)
         self._read = _Script(_READ)

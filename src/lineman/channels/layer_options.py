@@ -47,7 +47,7 @@ def check(
             f"CHANNEL_LAYERS: lineman.channels.Layer has no option {option!r}",
             OTHERS.get(option, f"it has {KNOWN}"),
         )
-    if name is not None and not (isinstance(name, str) and 0 < len(name.encode()) <= MAX_NAME):
+    if name is not None and not (_is_name(name)):
         raise _wrong("name", name, f'give a text of 1 to {MAX_NAME} bytes, such as "chat"')
     if not isinstance(path, str) or (path and not os.path.isabs(path)):
         raise _wrong("path", path, 'give an absolute path, such as "/run/chat/channels.sock"')
@@ -71,6 +71,10 @@ def check(
 def _check_capacity(option: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _wrong(option, value, "give a whole number of messages, 1 or more")
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= MAX_NAME
 
 
 def _is_number(value: object) -> bool:

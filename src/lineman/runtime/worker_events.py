@@ -163,7 +163,13 @@ def path_of(worker: WorkerDescription, name: str) -> str | None:
 
 
 def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not name or len(name.encode()) > 100 or "/" in name:
+    if (
+        not isinstance(name, str)
+        or not name
+        or "/" in name
+        or not name.isprintable()  # it goes into the keys of brokers, and into logs
+        or len(name.encode()) > 100
+    ):
         raise ConfigError(
             f"Worker.service_name is {name!r:.120}",
             'give a text of 1 to 100 bytes without "/", such as "chat"',

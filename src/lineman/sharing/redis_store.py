@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lineman.base.joined_names import joined
 from lineman.brokers.broker_address import explain
 from lineman.brokers.redis_commands import RedisCommands
 from lineman.errors import RefusedError
@@ -46,7 +47,7 @@ class RedisStore(RemoteStore):
     def __init__(self, url: str, name: str, timeout: float = TIMEOUT) -> None:
         super().__init__("Redis", timeout)
         self._server = RedisCommands(url, timeout)
-        self._prefix = f"lineman:{name}:value:".encode()
+        self._prefix = f"lineman:{joined(name, 'value', '')}".encode()
 
     async def _do(self, request: StoreRequest) -> StoreReply:
         import redis.exceptions as of_redis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lineman.base.joined_names import joined
 from lineman.errors import RefusedError, UsageError
 from lineman.sharing import event_bus, in_use
 from lineman.sharing.shared_values import (
@@ -132,7 +133,7 @@ class Shared:
                 f"{self!r} works in the processes of a program: make it before Worker.run_all(), "
                 "and use it in on_worker_start or later"
             )
-        whole = f"{self.name}:{check_key(key)}"
+        whole = joined(self.name, check_key(key))
         request = StoreRequest(0, operation, whole, value, expected, check_expiry(expire), by)
         reply = await bus.store.ask(request)
         if reply.outcome == "full":
