@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import pytest
 
 from kit.app import App, echo
 from kit.processes import is_alive
+from kit.waiting import wait_until
 from lineman.process.rundir import claim
 from lineman.process.rundir.rundir import (
     PidFile,
@@ -69,9 +71,10 @@ class Users:
 def users(open_folder: Path, theirs: Path, prefix: list[str]) -> Iterator[Users]:
     made = Users(open_folder, prefix)
     yield made
-    for each in claim.runners(name_of(str(made.app.script))):
-        command = ["stop", "--pid-file", str(each.pid_file)]
-        made.root(*command) if each.uid == 0 else made.nobody(*command)
+    pids = [each.pid for each in claim.runners(name_of(str(made.app.script)))]
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)  # a test may have taken its pid file away
+    wait_until(lambda: not any(map(is_alive, pids)), "they have ended")
 
 
 @pytest.mark.parametrize("is_cleaned", [False, True])
