@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from brokers.support import url_of
 from kit.brokers import RedisClusterServer, Server, nats_server, redis_server
-from kit.waiting import DEADLINE, until
+from kit.waiting import DEADLINE, nothing_is_open, until
 from lineman.brokers.broker_address import explain
 from lineman.brokers.choice import history_store
 from lineman.brokers.history_store import HistoryStore, StoreLimits
@@ -98,9 +98,3 @@ def refusal(url: str) -> str:
             await until(nothing_is_open)  # TLS says goodbye to a server that takes its time
 
     return asyncio.run(test())
-
-
-def nothing_is_open() -> bool:
-    """Whether the running loop watches nothing but its own pipe."""
-    loop: Any = asyncio.get_running_loop()
-    return len(loop._selector.get_map()) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from brokers.support import Heard, reaches
 from kit.brokers import Server, nats_server, redis_server, running
-from kit.waiting import until
+from kit.waiting import nothing_is_open, until
 from lineman.brokers.base import Broker
 from lineman.brokers.choice import broker_maker
 from lineman.brokers.nats import Nats
@@ -42,6 +42,7 @@ def opened(make: Callable[[Heard], Broker]) -> None:
         finally:
             for heard in ends:
                 await heard.broker.close()
+            await until(nothing_is_open)  # TLS says goodbye to a server that takes its time
 
     asyncio.run(test())
 
@@ -65,6 +66,7 @@ def trouble(make: Callable[[Heard], Broker], words: str = "") -> str:
             return heard.broker.trouble
         finally:
             await heard.broker.close()
+            await until(nothing_is_open)
 
     return asyncio.run(test())
 

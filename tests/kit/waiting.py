@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 # An upper bound on every wait, far above the time that any of them needs: no test expects a speed.
 DEADLINE = 30.0
@@ -27,3 +28,9 @@ async def until(is_so: Callable[[], object]) -> None:
             await asyncio.sleep(PAUSE)
 
     await asyncio.wait_for(wait(), DEADLINE)
+
+
+def nothing_is_open() -> bool:
+    """Whether the running loop watches nothing but its own pipe."""
+    loop: Any = asyncio.get_running_loop()
+    return len(loop._selector.get_map()) == 1
