@@ -228,6 +228,11 @@ def add_durable_nodes(system: System, url: str, name: str) -> None:
         service=name,
         make_store=lambda: history_store(url, name, limits),
     )
+    add_two_with_histories(system, routing)
+
+
+def add_two_with_histories(system: System, routing: RoutingOptions) -> None:
+    """Two nodes that keep histories and tell of gaps, which see each other."""
     for _ in range(2):
         system.add_node("on_message", "on_history_gap", routing=routing)
     for node in system.nodes:

@@ -75,13 +75,22 @@ def forget() -> None:
     gateways.clear()
 
 
+def of_program() -> dict[str, ConfiguredValue]:
+    """What the settings give the whole program, without what the command line has set.
+
+    Raises:
+        ConfigError: see `Settings.of_program`.
+    """
+    return _left(loaded().of_program())
+
+
 def apply_to_program(worker_class: Any) -> None:
     """Sets the attributes of `Worker` that belong to the whole program.
 
     Raises:
         ConfigError: see `Settings.of_program`.
     """
-    for name, setting in _left(loaded().of_program()).items():
+    for name, setting in of_program().items():
         setattr(worker_class, name, setting.value)
 
 

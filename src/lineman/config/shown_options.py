@@ -8,7 +8,8 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from lineman.base.option_kinds import Typed
-from lineman.config.applied_settings import Applied, is_settled, loaded
+from lineman.config import applied_settings
+from lineman.config.applied_settings import Applied
 from lineman.config.settings import OF_PROGRAM, PROGRAM
 
 HIDDEN = "(hidden)"
@@ -67,7 +68,7 @@ def of_program(worker_class: Any, defaults: Mapping[str, object]) -> Iterator[Sh
         worker_class: the class `Worker`.
         defaults: its attributes before the program was run.
     """
-    found = {name: value for name, value in loaded().of_program().items() if not is_settled(name)}
+    found = applied_settings.of_program()
     for name in OF_PROGRAM:
         value = getattr(worker_class, name)
         source = _source(name, value == defaults[name])
@@ -77,7 +78,7 @@ def of_program(worker_class: Any, defaults: Mapping[str, object]) -> Iterator[Sh
 
 
 def _source(option: str, is_default: bool) -> str:
-    if is_settled(option):
+    if applied_settings.is_settled(option):
         return COMMAND_LINE
     return DEFAULT if is_default else CODE
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kit.gateway import System, add_two_nodes
+from kit.gateway import System, add_two_nodes, add_two_with_histories
 from lineman import Client
 from lineman.brokers.embedded import Embedded
 from lineman.gateway.cluster.cluster import ClusterTimes
@@ -102,12 +102,7 @@ def add_watched(system: System, hub: str, told: Gaps, **options: Any) -> None:
     routing = RoutingOptions(
         lambda subscriber: Embedded(hub, subscriber), history=HistoryOptions(), **options
     )
-    for _ in range(2):
-        system.add_node("on_message", "on_history_gap", routing=routing)
-    for node in system.nodes:
-        cluster = node.routing.cluster
-        assert cluster is not None
-        system.wait_until(lambda cluster=cluster: len(cluster.nodes) == 2, "they see each other")
+    add_two_with_histories(system, routing)
     system.add_business(on_message=join, on_history_gap=lambda *gap: told.append(gap))
 
 
